@@ -1,0 +1,110 @@
+"""Augmentations: each draws from one generator per sample, so a sample never depends on its batch or worker.
+
+They see samples before standardisation, where zero is the background, side by side in a batch.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from snnpd.errors import UsageError
+
+Augmentation = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
+
+
+@dataclass(frozen=True)
+class ShiftFlip:
+    """Moves each sample by up to `pad` whole pixels each way and, if `flip`, mirrors every other one left to right.
+
+    Shapes:
+        x: `[B, C, H, W]` or `[B, T, C, H, W]`; all time steps of a sample move together.
+    """
+
+    pad: int
+    flip: bool = False
+
+    def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        height, width = x.shape[-2:]
+        padded = functional.pad(x, (self.pad,) * 4)
+        moved = torch.empty_like(x)
+        for i, rng in enumerate(rngs):
+            top, left = rng.integers(0, 2 * self.pad + 1, size=2)
+            window = padded[i, ..., top : top + height, left : left + width]
+            moved[i] = window.flip(-1) if self.flip and rng.random() < 0.5 else window
+        return moved
+
+
+@dataclass(frozen=True)
+class RandomAffine:
+    """Shifts, turns and scales each image at once, bilinearly, about its centre.
+
+    Shapes:
+        x: `[B, C, H, W]`.
+    Units:
+        shift in pixels, turn in degrees, both each way; zoom as a fraction: 0.1 is 0.9 to 1.1.
+    """
+
+    shift: float = 1.0
+    turn: float = 10.0
+    zoom: float = 0.1
+
+    def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        height, width = x.shape[-2:]
+        draws = np.stack([rng.uniform(-1.0, 1.0, size=4) for rng in rngs])[:, :, None, None]
+        angle, right, down = (
+            math.radians(self.turn) * draws[:, 0],
+            self.shift * draws[:, 1],
+            self.shift * draws[:, 2],
+        )
+        scale = 1.0 + self.zoom * draws[:, 3]
+        # Where each output pixel looks in the input, in pixels from the centre; element by element, so that the
+        # rounding is the same for a sample alone and in a batch, which a batched matrix product does not promise.
+        rows = (np.arange(height) - (height - 1) / 2)[None, :, None] - down
+        columns = (np.arange(width) - (width - 1) / 2)[None, None, :] - right
+        from_left = (np.cos(angle) * columns + np.sin(angle) * rows) / scale
+        from_top = (np.cos(angle) * rows - np.sin(angle) * columns) / scale
+        grid = np.stack([2.0 * from_left / width, 2.0 * from_top / height], axis=-1).astype(np.float32)
+        return functional.grid_sample(x, torch.from_numpy(grid), align_corners=False)
+
+
+class RandAugment:
+    """Torchvision's RandAugment of colour images in [0, 1], seeded per sample.
+
+    Source: Cubuk et al., 2020 (RandAugment).
+    Shapes:
+        x: `[B, 3, H, W]`.
+
+    Raises:
+        UsageError: torchvision is missing or was built for another torch.
+    """
+
+    def __init__(self, num_ops: int = 2, magnitude: int = 9):
+        self.transform = _torchvision_transforms().RandAugment(num_ops, magnitude)
+
+    def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        pixels = (x * 255).round().to(torch.uint8)
+        images = []
+        with torch.random.fork_rng(devices=[]):
+            for image, rng in zip(pixels, rngs, strict=True):
+                # Torchvision draws from torch's CPU generator; `torch.manual_seed` would reseed the GPUs as well.
+                torch.default_generator.manual_seed(int(rng.integers(2**63)))
+                images.append(self.transform(image))
+        return torch.stack(images).float() / 255
+
+
+def _torchvision_transforms() -> Any:
+    try:
+        from torchvision.transforms import v2
+    # A torchvision that was built for another torch fails with a RuntimeError.
+    except (ImportError, RuntimeError) as error:
+        raise UsageError(
+            f"randaugment needs a torchvision that fits torch {torch.__version__} ({str(error).splitlines()[0]}); "
+            f"install torchvision from where torch came from, or set randaugment=False"
+        ) from error
+    return v2

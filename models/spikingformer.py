@@ -1,0 +1,69 @@
+"""Spikingformer-style networks: potentials on the residual path, spikes into every projection."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from snnpd.attention.table import SPIKING, create_attention, pools_its_heads
+from snnpd.blocks import FeedForward, PreActivationBlock
+from snnpd.errors import unknown
+from snnpd.models.backbone import CIFAR, SMALL, TINY, Backbone, build_stem, stage_widths
+from snnpd.neurons import create_neuron
+from snnpd.projections import LinearNorm
+
+
+def spikingformer(
+    *,
+    dim: int,
+    depth: int,
+    num_heads: int,
+    pools: Sequence[bool],
+    input_shape: Sequence[int] = (3, 32, 32),
+    num_classes: int = 10,
+    attention: str = "bsa",
+    attention_options: dict[str, Any] | None = None,
+    neuron: str | Callable[[], nn.Module] = "lif",
+    neuron_options: dict[str, Any] | None = None,
+    mlp_ratio: float = 4.0,
+    dropout: float = 0.0,
+) -> Backbone:
+    """A spiking transformer with pre-activation residuals.
+
+    Args:
+        dim: width C; `depth` blocks of `num_heads` heads.
+        pools: one entry a stem convolution, True where a max-pool halves the image (not used for series).
+        input_shape: `(channels, height, width)` of an image or an event frame, `(tokens, channels)` of a series.
+        attention: a spiking attention by name, with `attention_options`.
+        neuron: the neuron outside the attention's queries and keys, by name with `neuron_options`, or a callable
+            that makes one (SpikingJelly's, say, in multi-step mode).
+
+    Source: Spikingformer, Zhou et al. 2023 (arXiv 2304.11954).
+
+    Raises:
+        UsageError: unknown attention, neuron or option; sides or widths that do not divide.
+    """
+    if attention not in SPIKING:
+        raise unknown("spiking attention", attention, SPIKING)
+    make = partial(create_neuron, neuron, **(neuron_options or {})) if isinstance(neuron, str) else neuron
+    stem = build_stem(input_shape, stage_widths(dim, pools), dim, make)
+    options = {"neuron": neuron} | (attention_options or {})
+    if pools_its_heads(attention):
+        options.setdefault("grid", stem.grid)
+    hidden = int(dim * mlp_ratio)
+    blocks = [
+        PreActivationBlock(
+            make(),
+            create_attention(attention, dim, num_heads, **options),
+            FeedForward(make(), LinearNorm(dim, hidden), make(), LinearNorm(hidden, dim)),
+            dropout,
+        )
+        for _ in range(depth)
+    ]
+    return Backbone(stem, blocks, make(), dim, num_classes)
+
+
+spikingformer_tiny = partial(spikingformer, **TINY)
+spikingformer_small = partial(spikingformer, **SMALL)
+spikingformer_cifar = partial(spikingformer, **CIFAR)

@@ -1,0 +1,57 @@
+"""snnpd: spiking transformers as support vector expansions.
+
+The four names that scripts begin with; everything else lives in the subpackages `expansion`, `neurons`,
+`attention`, `blocks`, `training`, `analysis`, `models` and `datasets`.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from torch import nn
+
+from snnpd.datasets.splits import Splits
+from snnpd.datasets.table import DATASETS
+from snnpd.models.table import MODELS
+from snnpd.registry import create
+
+try:
+    __version__ = version("snnpd")
+except PackageNotFoundError:  # a checkout that was never installed
+    __version__ = "0+checkout"
+
+__all__ = ["__version__", "create_dataset", "create_model", "list_datasets", "list_models"]
+
+
+def create_model(name: str, **options: Any) -> nn.Module:
+    """A network by name: `[T, B, ...]` inputs to `[T, B, num_classes]` logits, one row per time step.
+
+    Example:
+        >>> model = create_model("spikingformer_tiny", attention="bsa", input_shape=(1, 8, 8), num_classes=10)
+
+    Raises:
+        UsageError: unknown model, attention, neuron or option, with the nearest names.
+    """
+    return create("model", name, MODELS, **options)
+
+
+def list_models() -> list[str]:
+    """The names that `create_model` takes."""
+    return sorted(MODELS)
+
+
+def create_dataset(name: str, **options: Any) -> Splits:
+    """The train, validation and test parts of a data set by name.
+
+    Example:
+        >>> create_dataset("digits", seed=0).num_classes
+        10
+
+    Raises:
+        UsageError: unknown data set or option, or files that are missing or damaged.
+    """
+    return create("data set", name, DATASETS, **options)
+
+
+def list_datasets() -> list[str]:
+    """The names that `create_dataset` takes."""
+    return sorted(DATASETS)

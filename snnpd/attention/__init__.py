@@ -1,0 +1,28 @@
+"""Attention layers, `[T, B, N, C]` to `[T, B, N, C]`: each a declaration over the expansion."""
+
+from snnpd.attention.analog import AttentionBN, AttentionBNSH, AttentionSH, SoftmaxAttention
+from snnpd.attention.layer import ExpansionAttention, record_attention
+from snnpd.attention.spiking import (
+    BipolarBN,
+    BipolarBNSH,
+    BipolarSelfAttention,
+    BipolarSH,
+    SpikingSelfAttention,
+)
+from snnpd.attention.table import create_attention, list_attentions
+
+__all__ = [
+    "AttentionBN",
+    "AttentionBNSH",
+    "AttentionSH",
+    "BipolarBN",
+    "BipolarBNSH",
+    "BipolarSH",
+    "BipolarSelfAttention",
+    "ExpansionAttention",
+    "SoftmaxAttention",
+    "SpikingSelfAttention",
+    "create_attention",
+    "list_attentions",
+    "record_attention",
+]

@@ -1,0 +1,199 @@
+"""Spiking attention: what the ANN layers declare, with spikes for queries and keys."""
+
+from collections.abc import Callable, Sequence
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from snnpd.attention.layer import Code, ExpansionAttention, Transforms, every_head
+from snnpd.attention.pooling import pooled_heads
+from snnpd.errors import UsageError
+from snnpd.expansion import Constant, Exponential, Kernel, Linear, Normaliser, Shiftmax, TokenBatchNorm
+from snnpd.expansion.power_weights import DEFAULT_BITS, Rounding
+from snnpd.neurons import create_neuron
+from snnpd.projections import LinearNorm
+from snnpd.spikes import TERNARY
+
+NeuronChoice = str | Callable[[], nn.Module]
+
+
+def neuron_maker(neuron: NeuronChoice, **options: float) -> Code:
+    """Makes neurons of a name of the library's table, or calls what the user gave (SpikingJelly's, say)."""
+    if isinstance(neuron, str):
+        return lambda: create_neuron(neuron, **options)
+    return neuron
+
+
+class SpikingOutput(nn.Module):
+    """The attention output as spikes, then projected: neuron, linear map, batch-norm."""
+
+    def __init__(self, dim: int, neuron: Code) -> None:
+        super().__init__()
+        self.neuron = neuron()
+        self.project = LinearNorm(dim, dim)
+
+    def forward(
+        self, x: Float[Tensor, "T B N C"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> Float[Tensor, "T B N C"]:
+        """Potentials for the residual sum."""
+        return self.project(self.neuron(x), mask)
+
+
+class SpikingAttention(ExpansionAttention):
+    """Bias-free projections with batch-norm, neurons as codes, an output neuron of threshold ½."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        kernel: Kernel,
+        normaliser: Normaliser,
+        transforms: Sequence[Transforms],
+        codes: tuple[Code, Code, Code],
+        neuron: NeuronChoice,
+        out_threshold: float,
+    ) -> None:
+        super().__init__(
+            dim,
+            num_heads,
+            kernel=kernel,
+            normaliser=normaliser,
+            transforms=transforms,
+            codes=codes,
+            qkv=LinearNorm(dim, 3 * dim),
+            out=SpikingOutput(dim, neuron_maker(neuron, threshold=out_threshold)),
+        )
+
+
+class SpikingSelfAttention(SpikingAttention):
+    """SSA: spikes for queries, keys and values, the linear kernel, a constant normaliser.
+
+    Equation: f(q) = scale Σ_j (q·k_j) v_j, then a neuron of threshold ½ and the output projection.
+
+    Source: Spikformer, Zhou et al. 2023, eq. 7, with its code's constant scale 0.125 whatever the head width.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        neuron: NeuronChoice = "lif",
+        scale: float = 0.125,
+        out_threshold: float = 0.5,
+    ) -> None:
+        if scale <= 0:
+            raise UsageError(f"spiking self-attention: scale {scale} must be positive")
+        code = neuron_maker(neuron)
+        super().__init__(
+            dim,
+            num_heads,
+            kernel=Linear(),
+            normaliser=Constant(1 / scale),
+            transforms=every_head(dim, num_heads),
+            codes=(code, code, code),
+            neuron=neuron,
+            out_threshold=out_threshold,
+        )
+
+
+class BipolarAttention(SpikingAttention):
+    """Ternary queries and keys, base-2 kernel, Shiftmax, real values; the layers below differ in transforms."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        transforms: Sequence[Transforms],
+        *,
+        neuron: NeuronChoice = "lif",
+        point_neuron: NeuronChoice = "ternary_lif",
+        rounding: Rounding = "ceil",
+        bits: int = DEFAULT_BITS,
+        score_shift: int = 0,
+        out_threshold: float = 0.5,
+    ) -> None:
+        point = neuron_maker(point_neuron)
+        alphabet = getattr(point(), "alphabet", TERNARY)
+        if alphabet != TERNARY:
+            raise UsageError(
+                f"bipolar attention wants ternary spikes for queries and keys, {point_neuron!r} emits "
+                f"{alphabet.name}; use ternary_if or ternary_lif"
+            )
+        super().__init__(
+            dim,
+            num_heads,
+            kernel=Exponential(base=2, scale=1.0, score_shift=score_shift),
+            normaliser=Shiftmax(rounding, bits),
+            transforms=transforms,
+            codes=(point, point, nn.Identity),
+            neuron=neuron,
+            out_threshold=out_threshold,
+        )
+
+
+BipolarOption = str | int | float | Callable[[], nn.Module]
+
+
+class BipolarSelfAttention(BipolarAttention):
+    """BSA: attention whose weights are powers of two, so that values are shifted and added, never multiplied.
+
+    Equation: f(q) = Σ_j Shiftmax_j(q·k_j) v_j with q, k in {-1, 0, 1}^D and real v.
+
+    Source: BSA, eq. 9-15. Options: `rounding` and `bits`, see `shiftmax`; `score_shift` = s shifts scores
+    right by s places (0 is the paper); `point_neuron` makes the ternary queries and keys, `neuron` the
+    output spikes (threshold ½, as in Spikformer; the paper's text does not give it).
+    """
+
+    def __init__(self, dim: int, num_heads: int, **options: BipolarOption) -> None:
+        super().__init__(dim, num_heads, every_head(dim, num_heads), **options)  # type: ignore[arg-type]
+
+
+class BipolarBN(BipolarAttention):
+    """BSA with token batch-norm on the membrane potentials of queries and keys, before the ternary neurons.
+
+    Source: ours, after Attention-BN. Options of `BipolarSelfAttention`, and β.
+    """
+
+    def __init__(self, dim: int, num_heads: int, *, beta: float = 1.0, **options: BipolarOption) -> None:
+        transforms = every_head(dim, num_heads, TokenBatchNorm(beta))
+        super().__init__(dim, num_heads, transforms, **options)  # type: ignore[arg-type]
+
+
+class BipolarSH(BipolarAttention):
+    """BSA whose heads pool the membrane potentials of keys and values, before the ternary neurons.
+
+    Source: ours, after Attention-SH. Options of `BipolarSelfAttention`, and those of `AttentionSH`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        factors: Sequence[int] | None = None,
+        grid: tuple[int, int] | None = None,
+        **options: BipolarOption,
+    ) -> None:
+        super().__init__(dim, num_heads, pooled_heads(dim, num_heads, factors, grid), **options)  # type: ignore[arg-type]
+
+
+class BipolarBNSH(BipolarAttention):
+    """Bipolar-BN inside every pooled head of Bipolar-SH.
+
+    Source: ours, after Attention-BN+SH. Options of `BipolarBN` and `BipolarSH`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        beta: float = 1.0,
+        factors: Sequence[int] | None = None,
+        grid: tuple[int, int] | None = None,
+        **options: BipolarOption,
+    ) -> None:
+        transforms = pooled_heads(dim, num_heads, factors, grid, TokenBatchNorm(beta))
+        super().__init__(dim, num_heads, transforms, **options)  # type: ignore[arg-type]

@@ -1,0 +1,119 @@
+"""Stems: from images, event frames or series to tokens, with positions told by a convolution."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from snnpd.errors import UsageError
+from snnpd.projections import over_real_tokens
+
+Activation = Callable[[], nn.Module]
+
+
+class Stage(NamedTuple):
+    """One 3x3 convolution: its width, and whether a max-pool halves the image behind it."""
+
+    width: int
+    pool: bool
+
+
+class ConvNorm(nn.Module):
+    """3x3 convolution and batch-norm over time and batch, then a 3x3 max-pool of stride 2 if asked.
+
+    Shapes: x `[T, B, C_in, h, w]` to `[T, B, C_out, h, w]`, halved (rounded up) by the pool.
+    """
+
+    def __init__(self, in_channels: int, stage: Stage) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, stage.width, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(stage.width)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if stage.pool else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "T B c h w"]) -> Float[Tensor, "T B d i j"]:
+        """Potentials."""
+        return self.pool(self.norm(self.conv(x.flatten(0, 1)))).unflatten(0, x.shape[:2])
+
+
+class ConvStem(nn.Module):
+    """Images or event frames to tokens: convolutions with an activation before each but the first.
+
+    The last convolution adds the position: its output is summed with its input (potentials).
+
+    Source: Spikingformer's tokenizer and positional convolution, Zhou et al. 2023 (arXiv 2304.11954).
+
+    Shapes: x `[T, B, C_in, h, w]` to `[T, B, N, C]`, N = the product of `grid`.
+
+    Raises:
+        UsageError: the image side is not divisible by what the pools divide by.
+    """
+
+    def __init__(
+        self, input_shape: tuple[int, int, int], stages: Sequence[Stage], activation: Activation
+    ) -> None:
+        super().__init__()
+        channels, height, width = input_shape
+        self.input_shape = tuple(input_shape)
+        self.grid = token_grid(height, width, stages)
+        widths = [channels, *(stage.width for stage in stages)]
+        self.convs = nn.ModuleList(ConvNorm(c, stage) for c, stage in zip(widths, stages, strict=False))
+        self.activations = nn.ModuleList(activation() for _ in stages)
+        self.position = ConvNorm(widths[-1], Stage(widths[-1], pool=False))
+
+    def forward(
+        self, x: Float[Tensor, "T B c h w"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> Float[Tensor, "T B N C"]:
+        """Tokens as potentials, row by row."""
+        if x.ndim != 5 or tuple(x.shape[2:]) != self.input_shape:
+            raise UsageError(
+                f"the stem was built for [T, B, {', '.join(map(str, self.input_shape))}], got {list(x.shape)}"
+            )
+        x = self.convs[0](x)
+        for activation, conv in zip(self.activations[:-1], self.convs[1:], strict=True):
+            x = conv(activation(x))
+        x = x + self.position(self.activations[-1](x))
+        return x.flatten(3).transpose(2, 3)
+
+
+def token_grid(height: int, width: int, stages: Sequence[Stage]) -> tuple[int, int]:
+    """Rows and columns of tokens that the stages leave of an image.
+
+    Raises:
+        UsageError: a side is not divisible.
+    """
+    patch = 2 ** sum(stage.pool for stage in stages)
+    if height % patch or width % patch:
+        raise UsageError(
+            f"an image of {height} x {width} is not divisible into patches of {patch} x {patch}; "
+            f"pad it to multiples of {patch}, or use fewer pooled stages"
+        )
+    return height // patch, width // patch
+
+
+class SeriesStem(nn.Module):
+    """Series to tokens, one a time stamp: linear map, then a 1-D convolution that adds the position.
+
+    Shapes: x `[T, B, N, C_in]` to `[T, B, N, C]`; mask `[B, N]`, True where a token is real.
+    """
+
+    grid = None
+
+    def __init__(self, in_channels: int, dim: int, activation: Activation) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.linear = nn.Linear(in_channels, dim, bias=False)
+        self.norm = nn.BatchNorm1d(dim)
+        self.activation = activation()
+        self.conv = nn.Conv1d(dim, dim, 3, padding=1, bias=False)
+        self.position_norm = nn.BatchNorm1d(dim)
+
+    def forward(
+        self, x: Float[Tensor, "T B N c"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> Float[Tensor, "T B N C"]:
+        """Tokens as potentials; padded tokens are zero."""
+        if x.ndim != 4 or x.shape[-1] != self.in_channels:
+            raise UsageError(f"the stem was built for [T, B, N, {self.in_channels}], got {list(x.shape)}")
+        x = over_real_tokens(lambda tokens: self.norm(self.linear(tokens)), x, mask)
+        neighbours = self.conv(self.activation(x).flatten(0, 1).transpose(1, 2)).transpose(1, 2)
+        return x + over_real_tokens(self.position_norm, neighbours.unflatten(0, x.shape[:2]), mask)

@@ -1,0 +1,89 @@
+"""Kernels κ(q, k): what a query and a support point have in common."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from snnpd.errors import UsageError
+
+
+class Kernel(ABC):
+    """A kernel by its scores: κ = base^scores for an exponential kernel, the scores themselves where base is None."""
+
+    base: float | None = None
+    positive: ClassVar[bool] = True
+
+    @abstractmethod
+    def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
+        """The scores of all queries against all support points."""
+
+    def values(self, scores: Float[Tensor, "... N M"]) -> Float[Tensor, "... N M"]:
+        """κ from its scores."""
+        return scores if self.base is None else torch.exp(math.log(self.base) * scores)
+
+
+@dataclass(frozen=True)
+class Exponential(Kernel):
+    """κ(q, k) = base^(scale q·k): the kernel of softmax attention (base e) and of bipolar attention (base 2).
+
+    `scale` None stands for 1/√D. `score_shift` = s shifts integer scores right by s places, ⌊q·k / 2^s⌋,
+    with the gradient of the unrounded quotient; only for base 2, whose scores are integers.
+
+    Source: softmax attention, Vaswani et al. 2017; base 2 without a scale, BSA eq. 12.
+    """
+
+    base: float = math.e
+    scale: float | None = None
+    score_shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.base <= 1:
+            raise UsageError(f"exponential kernel: base {self.base} must be greater than 1")
+        if self.score_shift < 0 or (self.score_shift and (self.base != 2 or self.scale != 1)):
+            raise UsageError(
+                f"exponential kernel: score_shift = {self.score_shift} shifts integer scores; "
+                "it is a count of places >= 0 and wants base 2 and scale 1"
+            )
+
+    def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
+        """scale q·k, shifted."""
+        scale = q.shape[-1] ** -0.5 if self.scale is None else self.scale
+        products = (q if scale == 1 else q * scale) @ k.transpose(-1, -2)
+        if not self.score_shift:
+            return products
+        quotient = products * 2.0**-self.score_shift
+        return quotient + (quotient.floor() - quotient).detach()
+
+
+@dataclass(frozen=True)
+class Linear(Kernel):
+    """κ(q, k) = scale q·k; its feature map is the identity. `scale` None stands for 1/√D.
+
+    Source: spiking self-attention, Spikformer (Zhou et al. 2023), whose constant 0.125 is the normaliser here.
+    """
+
+    scale: float | None = 1.0
+    positive: ClassVar[bool] = False
+
+    def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
+        """scale q·k."""
+        scale = q.shape[-1] ** -0.5 if self.scale is None else self.scale
+        return (q if scale == 1 else q * scale) @ k.transpose(-1, -2)
+
+
+@dataclass(frozen=True)
+class PositiveFeatures(Kernel):
+    """κ(q, k) = φ(q)·φ(k) with φ = elu + 1 > 0: the kernel of linear attention.
+
+    Source: Katharopoulos et al. 2020, eq. 7.
+    """
+
+    def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
+        """φ(q)·φ(k)."""
+        return (F.elu(q) + 1) @ (F.elu(k) + 1).transpose(-1, -2)

@@ -1,0 +1,50 @@
+"""Linear maps of tokens, shared by attention layers and blocks; padded tokens never enter a statistic."""
+
+from collections.abc import Callable
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+TokenMask = Bool[Tensor, "B N"]
+
+
+class PlainLinear(nn.Linear):
+    """The linear map of an ANN layer; the mask is accepted and not needed.
+
+    Shapes: x `[T, B, N, C_in]` to `[T, B, N, C_out]`.
+    """
+
+    def forward(self, x: Float[Tensor, "T B N C"], mask: TokenMask | None = None) -> Float[Tensor, "T B N K"]:
+        """W x + b."""
+        return super().forward(x)
+
+
+class LinearNorm(nn.Module):
+    """Bias-free linear map, then batch-norm over all real tokens: the projection of a spiking layer.
+
+    At inference the batch-norm folds into the weight, so spikes meet one matrix of additions. Padded tokens
+    enter no statistic and come out as zero current.
+
+    Shapes: x `[T, B, N, C_in]` to `[T, B, N, C_out]`; mask `[B, N]`, True where a token is real.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features, bias=False)
+        self.norm = nn.BatchNorm1d(out_features)
+
+    def forward(self, x: Float[Tensor, "T B N C"], mask: TokenMask | None = None) -> Float[Tensor, "T B N K"]:
+        """BN(W x)."""
+        return over_real_tokens(lambda tokens: self.norm(self.linear(tokens)), x, mask)
+
+
+def over_real_tokens(
+    function: Callable[[Tensor], Tensor], x: Float[Tensor, "T B N C"], mask: TokenMask | None
+) -> Float[Tensor, "T B N K"]:
+    """`function` of the real tokens packed as `[R, C]`; zeros stand where the mask is False."""
+    if mask is None:
+        return function(x.flatten(0, 2)).unflatten(0, x.shape[:3])
+    packed = function(x[:, mask].flatten(0, 1))
+    y = packed.new_zeros(*x.shape[:3], packed.shape[-1])
+    y[:, mask] = packed.unflatten(0, (x.shape[0], -1))
+    return y
