@@ -29,7 +29,8 @@ def shiftmax(
         `round`: the nearest integer instead, row sum in (0.707, 1.414];
         `sum`: log2 Σ_j 2^(x_j) itself, the base-2 softmax; row sum 1, but a division in hardware;
         `dyadic`: as `ceil`; weights under 2^-bits are dropped, and what the row lacks to one is added to its
-        largest score (the first, if several): rows sum to one exactly and every weight is dyadic.
+        largest score (the first, if several tie: the one place where the order of keys matters): rows sum
+        to one exactly and every weight is dyadic.
 
     Gradient: γ is rounded straight through, ∂S_i/∂x_j = ln 2 (S_i δ_ij - S_i p_j) with p the base-2
     softmax, so keys compete. For `dyadic`, S stands for the `ceil` weights; the completion is a constant.
@@ -117,6 +118,6 @@ def rounded_log2_sum(depth: Float[Tensor, "..."], dim: int, rounding: str) -> Te
 def complete_to_one(shifted: Tensor, scores: Tensor, dim: int, bits: int) -> Tensor:
     """`ceil` weights without those under 2^-bits, the missing mass given to the first largest score."""
     kept = shifted.float().masked_fill(shifted < 2.0**-bits, 0)
-    total = kept.sum(dim, keepdim=True)
-    missing = (1 - total).masked_fill(total == 0, 0)
+    is_empty = shifted.amax(dim, keepdim=True) == 0
+    missing = (1 - kept.sum(dim, keepdim=True)).masked_fill(is_empty, 0)
     return kept.scatter_add(dim, scores.argmax(dim, keepdim=True), missing).to(shifted.dtype)

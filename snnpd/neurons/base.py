@@ -1,4 +1,4 @@
-"""What all neuron modules share: a declaration, a state that is carried from call to call, a choice of code."""
+"""What all neuron modules share: a declaration, a state carried from call to call, a choice of code."""
 
 from typing import Any, Literal
 
@@ -16,9 +16,9 @@ StepMode = Literal["m", "s"]
 class Neuron(MemoryModule):
     """A neuron as a module; abstract, its subclasses declare the equation.
 
-    SpikingJelly's `functional.reset_net`, `set_step_mode` and `detach_net` work on it. The state `v` is carried
-    from one call to the next until it is reset; it keeps at least float32 whatever the input's dtype. A copy
-    (`copy.deepcopy`) takes the state along, cut from its graph.
+    SpikingJelly's `functional.reset_net`, `set_step_mode` and `detach_net` work on it. The state `v` is
+    carried from one call to the next until it is reset; it keeps at least float32 whatever the input's
+    dtype. A copy (`copy.deepcopy`) takes the state along, cut from its graph.
 
     Shapes:
         step_mode "m": `[T, ...] → [T, ...]`, time first; "s": `[...] → [...]`, one step.
@@ -45,7 +45,8 @@ class Neuron(MemoryModule):
         self, inputs: tuple[Tensor, ...], states: tuple[Any, ...], **kwargs: Any
     ) -> tuple[tuple[Tensor], tuple[Tensor]]:
         """SpikingJelly's form with the state in and out, for `functional_forward`."""
-        spikes, state = dispatch.run(self.spec, inputs[0], states[0], self.learned_decay(), self.implementation)
+        decay = self.learned_decay()
+        spikes, state = dispatch.run(self.spec, inputs[0], states[0], decay, self.implementation)
         return (self.emit(spikes),), (state,)
 
     def single_step_functional_forward(
@@ -66,14 +67,15 @@ class Neuron(MemoryModule):
     def extra_repr(self) -> str:
         """The declaration, less what is not set."""
         fields = {name: value for name, value in vars(self.spec).items() if value is not None}
-        fields["alphabet"] = self.spec.alphabet.name
-        return ", ".join(f"{name}={value}" for name, value in fields.items()) + f", step_mode={self.step_mode}"
+        fields |= {"alphabet": self.spec.alphabet.name, "step_mode": self.step_mode}
+        return ", ".join(f"{name}={value}" for name, value in fields.items())
 
     def __getstate__(self) -> dict[str, Any]:
         # A tensor inside a graph cannot be copied or pickled: the copy's state starts a new one.
         state = self.__dict__.copy()
         state["_memories"] = {
-            name: value.detach() if isinstance(value, Tensor) else value for name, value in self._memories.items()
+            name: value.detach() if isinstance(value, Tensor) else value
+            for name, value in self._memories.items()
         }
         return state
 

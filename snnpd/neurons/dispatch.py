@@ -12,7 +12,7 @@ from snnpd.neurons.spec import NeuronSpec
 
 
 class Implementation(NamedTuple):
-    """One way to compute `reference.run`; `why_not` gives None, or why it cannot take this neuron or input."""
+    """One way to compute `reference.run`; `why_not` says why it cannot take a neuron or input."""
 
     why_not: Callable[[NeuronSpec, Tensor], str | None]
     run: Callable[..., tuple[Tensor, Tensor]]
@@ -34,7 +34,7 @@ _default = "auto"
 
 
 def choose(spec: NeuronSpec, x_seq: Tensor, requested: str = "auto") -> Choice:
-    """The implementation for this neuron and input: the one requested, else the process's default, else the first.
+    """The implementation for this neuron and input: as requested, else the process's default, else the first.
 
     Raises:
         UsageError: an implementation asked for by name is unknown or cannot run.
@@ -44,7 +44,7 @@ def choose(spec: NeuronSpec, x_seq: Tensor, requested: str = "auto") -> Choice:
         return _first_able(spec, x_seq)
     obstacle = IMPLEMENTATIONS[name].why_not(spec, x_seq)
     if obstacle:
-        raise UsageError(f"neuron implementation {name!r} cannot run here: {obstacle}; 'auto' takes another one")
+        raise UsageError(f"neuron implementation {name!r} cannot run: {obstacle}; 'auto' takes another")
     return Choice(name, "default of the process" if requested == "auto" else "asked for by the module")
 
 

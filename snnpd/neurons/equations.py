@@ -11,7 +11,7 @@ from spikingjelly.activation_based.surrogate import MultiLevelSpikeCount
 from torch import Tensor
 
 Potential = Float[Tensor, "*S"]
-Step = Callable[[Tensor], Tensor]
+Heaviside = Callable[[Tensor], Tensor]
 
 
 def charge(
@@ -24,7 +24,7 @@ def charge(
     """The potential u after leak and input; `decay` None integrates without a leak.
 
     Equation: u = rest + decay · (h − rest) + gain · x, with gain = 1 − decay if `decay_input`, else 1.
-    Source: SpikingJelly's LIF with decay = 1 − 1/tau; BSA (eq. 9 and 11) with rest = 0, where its τ is `decay`.
+    Source: SpikingJelly's LIF with decay = 1 − 1/tau; BSA (eq. 9, 11) with rest = 0, where τ is `decay`.
     """
     if decay is None:
         return state + x
@@ -37,23 +37,23 @@ def charge(
     return potential + rest if rest else potential
 
 
-def fire_binary(potential: Potential, threshold: float, step: Step) -> Potential:
+def fire_binary(potential: Potential, threshold: float, heaviside: Heaviside) -> Potential:
     """A spike where the potential reaches the threshold.
 
-    Equation: s = Θ(u − θ), Θ(0) = 1, differentiated as `step` says.
+    Equation: s = Θ(u − θ), Θ(0) = 1, differentiated as `heaviside` says.
     """
-    return step(potential - threshold)
+    return heaviside(potential - threshold)
 
 
 def fire_ternary(
-    potential: Potential, threshold: float, negative_threshold: float, step: Step
+    potential: Potential, threshold: float, negative_threshold: float, heaviside: Heaviside
 ) -> tuple[Potential, Potential]:
     """The positive and the negative events p and n; the spike is p − n.
 
     Equation: p = Θ(u − θ₊), n = Θ(−u − θ₋), each with its own surrogate, so ds/du = g(u − θ₊) + g(−u − θ₋).
     Source: BSA eq. 10 for θ₊ = θ₋; θ₋ is a magnitude.
     """
-    return step(potential - threshold), step(-negative_threshold - potential)
+    return heaviside(potential - threshold), heaviside(-negative_threshold - potential)
 
 
 def fire_integer(potential: Potential, threshold: float, levels: int) -> Potential:
@@ -69,8 +69,8 @@ def reset_hard(potential: Potential, event: Potential, reset_potential: float, d
     """The state after a hard reset: `reset_potential` where there was an event (1), else the potential.
 
     Equation: h = (1 − e) · u + e · v_reset; for ternary spikes e = p + n = |s|.
-    Source: SpikingJelly. BSA's eq. 11 has V_reset · s in place of v_reset · |s| and spares it the next decay; both
-        agree at v_reset = 0, the paper's setting.
+    Source: SpikingJelly. BSA's eq. 11 has V_reset · s in place of v_reset · |s| and spares it the next decay;
+        both agree at v_reset = 0, the paper's setting.
     """
     if detach:
         return potential.masked_fill(event != 0, reset_potential)

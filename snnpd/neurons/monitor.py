@@ -12,15 +12,18 @@ from snnpd.neurons.base import Neuron
 
 @contextmanager
 def firing_rates(model: nn.Module) -> Iterator[dict[str, float]]:
-    """The mean fraction of outputs that are not zero, for each neuron by qualified name, over the `with` block.
+    """The mean fraction of outputs that are not zero over the `with` block, by the neuron's qualified name.
 
-    The dictionary fills during the block, one entry for each neuron that has run; SpikingJelly's nodes count too.
+    The dictionary fills during the block; it has each neuron that has run, SpikingJelly's nodes included.
 
     Example:
         >>> import torch
         >>> from snnpd.neurons import IF
-        >>> with firing_rates(nn.Sequential(IF())) as rates:
-        ...     _ = nn.Sequential(IF())(torch.ones(4, 2))
+        >>> model = nn.Sequential(IF(threshold=2.0))
+        >>> with firing_rates(model) as rates:
+        ...     _ = model(torch.ones(4, 1))
+        >>> rates
+        {'0': 0.5}
     """
     rates: dict[str, float] = {}
     hooks = [

@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 
 from snnpd.neurons import equations
-from snnpd.neurons.equations import Step
+from snnpd.neurons.equations import Heaviside
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.neurons.state import initial_state
 from snnpd.spikes import surrogate
-
-Decay = float | Tensor | None
 
 
 def run(
@@ -28,38 +26,44 @@ def run(
         UsageError: see `initial_state`.
     """
     state = initial_state(spec, x_seq, state)
-    fire_and_reset = FIRE_AND_RESET[spec.alphabet.name]
-    step = surrogate(spec.surrogate, spec.surrogate_scale) if spec.surrogate else None
-    leak: Decay = spec.decay if decay is None else decay
+    heaviside = surrogate(spec.surrogate, spec.surrogate_scale) if spec.surrogate else None
+    leak = spec.decay if decay is None else decay
     spikes = []
     # unbind, not indexing: its gradient is one stack, where each index would fill a whole zero sequence.
     for x in x_seq.unbind(0):
-        potential = equations.charge(x, state, leak, spec.reset_potential, spec.decay_input)
-        spike, state = fire_and_reset(spec, potential, step)
+        spike, state = one_step(spec, x, state, leak, heaviside)
         spikes.append(spike.to(x.dtype))
     return torch.stack(spikes), state
 
 
-def _binary(spec: NeuronSpec, potential: Tensor, step: Step) -> tuple[Tensor, Tensor]:
-    spike = equations.fire_binary(potential, spec.threshold, step)
+def one_step(
+    spec: NeuronSpec, x: Tensor, state: Tensor, decay: float | Tensor | None, heaviside: Heaviside | None
+) -> tuple[Tensor, Tensor]:
+    """The spike, in the state's dtype, and the next state; `heaviside` fires, an integer neuron needs none."""
+    potential = equations.charge(x, state, decay, spec.reset_potential, spec.decay_input)
+    return FIRE_AND_RESET[spec.alphabet.name](spec, potential, heaviside)
+
+
+def _binary(spec: NeuronSpec, potential: Tensor, heaviside: Heaviside) -> tuple[Tensor, Tensor]:
+    spike = equations.fire_binary(potential, spec.threshold, heaviside)
     if spec.reset == "hard":
         return spike, equations.reset_hard(potential, spike, spec.reset_potential, spec.detach_reset)
     return spike, equations.reset_soft(potential, spike, spec.threshold, spec.detach_reset)
 
 
-def _ternary(spec: NeuronSpec, potential: Tensor, step: Step) -> tuple[Tensor, Tensor]:
-    positive, negative = equations.fire_ternary(potential, spec.threshold, spec.lower_threshold, step)
+def _ternary(spec: NeuronSpec, potential: Tensor, heaviside: Heaviside) -> tuple[Tensor, Tensor]:
+    positive, negative = equations.fire_ternary(potential, spec.threshold, spec.lower_threshold, heaviside)
     spike = positive - negative
     if spec.reset == "hard":
         event = spike if spec.detach_reset else positive + negative
         return spike, equations.reset_hard(potential, event, spec.reset_potential, spec.detach_reset)
-    if spec.negative_threshold is None:
+    if spec.lower_threshold == spec.threshold:
         return spike, equations.reset_soft(potential, spike, spec.threshold, spec.detach_reset)
     lowered = equations.reset_soft(potential, positive, spec.threshold, spec.detach_reset)
     return spike, equations.reset_soft(lowered, negative, -spec.lower_threshold, spec.detach_reset)
 
 
-def _integer(spec: NeuronSpec, potential: Tensor, step: None) -> tuple[Tensor, Tensor]:
+def _integer(spec: NeuronSpec, potential: Tensor, heaviside: None) -> tuple[Tensor, Tensor]:
     count = equations.fire_integer(potential, spec.threshold, spec.alphabet.high)
     return count, equations.reset_soft(potential, count, spec.threshold, spec.detach_reset)
 

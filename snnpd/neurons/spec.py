@@ -61,7 +61,7 @@ def _check_leak(spec: NeuronSpec) -> None:
         if spec.decay_input:
             raise UsageError("decay_input needs a leak: give a decay, or leave decay_input off")
     elif not 0 <= spec.decay <= 1:
-        raise UsageError(f"decay must lie in [0, 1], got {spec.decay}; decay_from_tau converts a time constant")
+        raise UsageError(f"decay must lie in [0, 1], got {spec.decay}; decay_from_tau converts a tau")
 
 
 def _check_thresholds(spec: NeuronSpec) -> None:
@@ -79,7 +79,7 @@ def _check_reset(spec: NeuronSpec) -> None:
     if spec.reset == "soft":
         if spec.reset_potential:
             raise UsageError(
-                f"reset_potential {spec.reset_potential} has no meaning under a soft reset; use reset='hard' or 0.0"
+                f"a soft reset has no reset_potential: leave out {spec.reset_potential}, or use reset='hard'"
             )
         return
     if spec.alphabet.name == "integer":
@@ -87,14 +87,14 @@ def _check_reset(spec: NeuronSpec) -> None:
     floor = -spec.lower_threshold if spec.alphabet.low < 0 else -math.inf
     if not floor < spec.reset_potential < spec.threshold or math.isinf(spec.reset_potential):
         raise UsageError(
-            f"reset_potential must lie strictly between {floor} and {spec.threshold}, got {spec.reset_potential}"
+            f"reset_potential must lie between the thresholds, in ({floor}, {spec.threshold}), got {spec.reset_potential}"
         )
 
 
 def _check_surrogate(spec: NeuronSpec) -> None:
     if spec.alphabet.name == "integer":
         if spec.surrogate is not None or spec.surrogate_scale is not None:
-            raise UsageError("integer neurons differentiate straight through: leave surrogate and its scale None")
+            raise UsageError("an integer neuron is straight-through: leave surrogate and its scale None")
     elif spec.surrogate is None:
         raise UsageError(f"a {spec.alphabet.name} neuron needs a surrogate; 'sigmoid' is the default")
     else:

@@ -14,12 +14,12 @@ def initial_state(spec: NeuronSpec, x_seq: Tensor, state: Tensor | float | None 
         x_seq: `[T, ...]`, T ≥ 1; state and result: `[...]`.
 
     Raises:
-        UsageError: no time step, an input that is not floating point, or a state left over from another shape.
+        UsageError: no time step, an input that is not floating point, or a state of another shape.
     """
     if x_seq.ndim == 0 or x_seq.shape[0] == 0:
         raise UsageError(f"a neuron needs at least one time step: got an input of shape {tuple(x_seq.shape)}")
     if not x_seq.is_floating_point():
-        raise UsageError(f"a neuron needs a floating-point input, got {x_seq.dtype}: convert it with .float()")
+        raise UsageError(f"a neuron needs a floating-point input, got {x_seq.dtype}: use .float()")
     dtype = torch.promote_types(x_seq.dtype, torch.float32)
     if not isinstance(state, Tensor):
         value = spec.reset_potential if state is None else state

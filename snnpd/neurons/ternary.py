@@ -17,11 +17,13 @@ AMPLITUDES = ("fixed", "learned")
 class TernaryNeuron(Neuron):
     """A ternary neuron; abstract. With a learned amplitude the output is amplitude · spikes.
 
-    The amplitude, one number that starts at 1, folds into the next weight once trained: the spikes themselves,
-    the state and `alphabet` stay ternary.
+    The amplitude, one number that starts at 1, folds into the next weight once trained: the spikes
+    themselves, the state and `alphabet` stay ternary.
     """
 
-    def __init__(self, spec: NeuronSpec, amplitude: Amplitude, implementation: str, step_mode: StepMode) -> None:
+    def __init__(
+        self, spec: NeuronSpec, amplitude: Amplitude, implementation: str, step_mode: StepMode
+    ) -> None:
         super().__init__(spec, implementation, step_mode)
         if amplitude not in AMPLITUDES:
             raise unknown("amplitude", amplitude, AMPLITUDES)
@@ -71,9 +73,9 @@ class TernaryLIF(TernaryNeuron):
 
     Equation: u = reset_potential + decay · (h − reset_potential) + gain · x, gain as in `LIF`;
         s = Θ(u − threshold) − Θ(−u − negative_threshold), both inclusive; None is symmetric.
-    Source: BSA eq. 9–11 for reset_potential = 0. The Ternary Spike neuron (Guo et al., AAAI 2024) is decay=0.25,
-        threshold=0.5, amplitude="learned", surrogate="rectangle": the two unit windows make its straight-through
-        window [−1, 1].
+    Source: BSA eq. 9–11 for reset_potential = 0. The Ternary Spike neuron (Guo et al., AAAI 2024) is
+        decay=0.25, threshold=0.5, amplitude="learned", surrogate="rectangle": the two unit windows make up
+        its straight-through window [−1, 1].
     """
 
     def __init__(

@@ -1,0 +1,75 @@
+"""The attention × neuron pairs under contract, and layers whose neurons really fire."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from spikingjelly.activation_based import functional
+from torch import Tensor, nn
+
+from snnpd.attention import ExpansionAttention, create_attention
+
+NUM_HEADS, DIM, TOKENS = 4, 16, 8  # four heads pool by 1, 1, 2, 2; windows of two tokens divide eight
+NEURONS = ["if", "lif", "plif", "ternary_if", "ternary_lif", "integer_lif"]
+POINT_NEURONS = ["ternary_if", "ternary_lif"]
+ANN = ["softmax", "attention_bn", "attention_sh", "attention_bn_sh"]
+BIPOLAR = ["bsa", "bipolar_bn", "bipolar_sh", "bipolar_bn_sh"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One attention with its options."""
+
+    attention: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_spiking(self) -> bool:
+        return self.attention not in ANN
+
+    @property
+    def block(self) -> int:
+        """Tokens may be permuted in blocks of this many."""
+        return 2 if self.attention.endswith("sh") else 1
+
+    @property
+    def is_equivariant(self) -> bool:
+        """Dyadic Shiftmax breaks ties by position; test_shiftmax has the law for rows without ties."""
+        return self.options.get("rounding") != "dyadic"
+
+    def __str__(self) -> str:
+        return "-".join([self.attention, *map(str, self.options.values())])
+
+    def make(self, dtype: torch.dtype = torch.float64) -> ExpansionAttention:
+        """The layer in evaluation mode, its batch-norms filled with statistics under which neurons fire."""
+        torch.manual_seed(0)
+        layer = create_attention(self.attention, DIM, NUM_HEADS, **self.options)
+        for norm in (m for m in layer.modules() if isinstance(m, nn.BatchNorm1d)):
+            norm.momentum = None  # a plain mean over the batches seen
+        layer = layer.double()
+        with torch.no_grad():
+            for seed in range(3):
+                functional.reset_net(layer)
+                layer(self.tokens(seed=seed))
+        functional.reset_net(layer)
+        return layer.eval().to(dtype)
+
+    def tokens(self, steps: int = 3, batch: int = 4, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Binary spikes for a spiking layer, features for an ANN layer; values differ from step to step."""
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(steps, batch, TOKENS, DIM, generator=generator, dtype=torch.float64)
+        return ((x > 0.4).double() if self.is_spiking else x).to(dtype)
+
+
+SUBJECTS = [
+    *(Subject(name) for name in ANN),
+    *(Subject("ssa", {"neuron": neuron, "scale": 0.375}) for neuron in NEURONS),
+    *(
+        Subject(name, {"neuron": neuron, "point_neuron": point})
+        for name in BIPOLAR
+        for neuron in NEURONS
+        for point in POINT_NEURONS
+    ),
+    *(Subject("bsa", {"rounding": r}) for r in ("round", "sum", "dyadic")),
+    Subject("bsa", {"rounding": "ceil", "score_shift": 1}),
+]
