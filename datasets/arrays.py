@@ -59,7 +59,7 @@ class ArrayDataset(Dataset[tuple[Tensor, int]]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, int]]:
-        """Many samples at once, equal to the bit to one after the other; torch's loader asks for them this way."""
+        """Many samples at once, bit-equal to one after the other; torch's loader asks for them this way."""
         x = self.data[indices].float() / self.divisor
         if self.augment:
             rngs = [rng_for(self.seed, self.epoch, index % len(self)) for index in indices]
@@ -89,8 +89,8 @@ def split_arrays(
     """
     if train.data.shape[1:] != test.data.shape[1:]:
         raise UsageError(
-            f"{name}: train samples are {tuple(train.data.shape[1:])}, test samples {tuple(test.data.shape[1:])}; "
-            f"both must have one size, take both files from one data set"
+            f"{name}: train samples are {tuple(train.data.shape[1:])}, test samples "
+            f"{tuple(test.data.shape[1:])}; both must have one size, take both files from one data set"
         )
     check_labels(train.labels, len(class_names), f"{name}, train")
     check_labels(test.labels, len(class_names), f"{name}, test")

@@ -20,7 +20,7 @@ Augmentation = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
 
 @dataclass(frozen=True)
 class ShiftFlip:
-    """Moves each sample by up to `pad` whole pixels each way and, if `flip`, mirrors every other one left to right.
+    """Moves each sample by up to `pad` whole pixels each way; if `flip`, mirrors half of them left to right.
 
     Shapes:
         x: `[B, C, H, W]` or `[B, T, C, H, W]`; all time steps of a sample move together.
@@ -30,6 +30,7 @@ class ShiftFlip:
     flip: bool = False
 
     def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        """The moved samples."""
         height, width = x.shape[-2:]
         padded = functional.pad(x, (self.pad,) * 4)
         moved = torch.empty_like(x)
@@ -55,6 +56,7 @@ class RandomAffine:
     zoom: float = 0.1
 
     def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        """The transformed images."""
         height, width = x.shape[-2:]
         draws = np.stack([rng.uniform(-1.0, 1.0, size=4) for rng in rngs])[:, :, None, None]
         angle, right, down = (
@@ -63,8 +65,9 @@ class RandomAffine:
             self.shift * draws[:, 2],
         )
         scale = 1.0 + self.zoom * draws[:, 3]
-        # Where each output pixel looks in the input, in pixels from the centre; element by element, so that the
-        # rounding is the same for a sample alone and in a batch, which a batched matrix product does not promise.
+        # Where each output pixel looks in the input, in pixels from the centre; element by element, so that
+        # the rounding is the same for a sample alone and in a batch, which a batched matrix product does not
+        # promise.
         rows = (np.arange(height) - (height - 1) / 2)[None, :, None] - down
         columns = (np.arange(width) - (width - 1) / 2)[None, None, :] - right
         from_left = (np.cos(angle) * columns + np.sin(angle) * rows) / scale
@@ -88,11 +91,13 @@ class RandAugment:
         self.transform = _torchvision_transforms().RandAugment(num_ops, magnitude)
 
     def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+        """The augmented images."""
         pixels = (x * 255).round().to(torch.uint8)
         images = []
         with torch.random.fork_rng(devices=[]):
             for image, rng in zip(pixels, rngs, strict=True):
-                # Torchvision draws from torch's CPU generator; `torch.manual_seed` would reseed the GPUs as well.
+                # Torchvision draws from torch's CPU generator; `torch.manual_seed` would reseed the GPUs as
+                # well.
                 torch.default_generator.manual_seed(int(rng.integers(2**63)))
                 images.append(self.transform(image))
         return torch.stack(images).float() / 255
@@ -104,7 +109,8 @@ def _torchvision_transforms() -> Any:
     # A torchvision that was built for another torch fails with a RuntimeError.
     except (ImportError, RuntimeError) as error:
         raise UsageError(
-            f"randaugment needs a torchvision that fits torch {torch.__version__} ({str(error).splitlines()[0]}); "
-            f"install torchvision from where torch came from, or set randaugment=False"
+            f"randaugment needs a torchvision that fits torch {torch.__version__} "
+            f"({str(error).splitlines()[0]}); install torchvision from where torch came from, or set "
+            "randaugment=False"
         ) from error
     return v2

@@ -23,8 +23,8 @@ def stratified_split(labels: NDArray[np.int64], num_held: int, seed: int) -> tup
     for number, count, share in zip(classes.tolist(), counts.tolist(), shares.tolist(), strict=True):
         if not 0 < share < count:
             raise UsageError(
-                f"class {number} has {count} samples: holding {num_held} of {len(labels)} would take {share} of them; "
-                f"choose a size that leaves each class at least one on both sides"
+                f"class {number} has {count} samples: holding {num_held} of {len(labels)} would take {share} "
+                f"of them; choose a size that leaves each class at least one on both sides"
             )
         members = np.flatnonzero(labels == number)
         held.append(members[permutation(count, seed, number)[:share]])

@@ -18,17 +18,19 @@ from snnpd.errors import UsageError
 CIFAR10_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-CIFAR100_NAMES = tuple(
-    """
-    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
-    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
-    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
-    man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
-    pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
-    skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
-    tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
-    """.split()
-)
+CIFAR100_NAMES = (
+    "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle", "bottle", "bowl",
+    "boy", "bridge", "bus", "butterfly", "camel", "can", "castle", "caterpillar", "cattle", "chair",
+    "chimpanzee", "clock", "cloud", "cockroach", "couch", "crab", "crocodile", "cup", "dinosaur", "dolphin",
+    "elephant", "flatfish", "forest", "fox", "girl", "hamster", "house", "kangaroo", "keyboard", "lamp",
+    "lawn_mower", "leopard", "lion", "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain",
+    "mouse", "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear", "pickup_truck",
+    "pine_tree", "plain", "plate", "poppy", "porcupine", "possum", "rabbit", "raccoon", "ray", "road",
+    "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk", "skyscraper", "snail", "snake", "spider",
+    "squirrel", "streetcar", "sunflower", "sweet_pepper", "table", "tank", "telephone", "television",
+    "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf",
+    "woman", "worm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class _Format:
     labels: int | bytes
 
     def read(self, path: Path) -> Arrays:
-        return (
-            read_binary(path, self.labels) if isinstance(self.labels, int) else read_python(path, self.labels)
-        )
+        if isinstance(self.labels, int):
+            return read_binary(path, self.labels)
+        return read_python(path, self.labels)
 
 
 _CIFAR10_FORMATS = (
@@ -65,8 +67,8 @@ def cifar10(
 ) -> Splits:
     """CIFAR-10: 50,000 train and 10,000 test colour images of 32 × 32 pixels in 10 classes.
 
-    `root` (by default `data`) holds `cifar-10-batches-bin` or `cifar-10-batches-py`. Augmentation shifts by up to
-    four pixels and mirrors left to right; `randaugment` adds torchvision's RandAugment.
+    `root` (by default `data`) holds `cifar-10-batches-bin` or `cifar-10-batches-py`. Augmentation shifts by
+    up to four pixels and mirrors left to right; `randaugment` adds torchvision's RandAugment.
 
     Source: Krizhevsky, Learning multiple layers of features from tiny images, 2009. No licence is stated.
 

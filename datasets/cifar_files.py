@@ -28,8 +28,8 @@ def read_binary(path: Path, num_labels: int) -> Arrays:
     record = num_labels + _PIXELS
     if not data or len(data) % record:
         raise UsageError(
-            f"{path}: {'truncated' if data else 'empty'}: found {len(data)} bytes, expected a positive multiple of "
-            f"{record} ({num_labels} label + {_PIXELS} pixel bytes); unpack the archive again"
+            f"{path}: {'truncated' if data else 'empty'}: found {len(data)} bytes, expected a positive "
+            f"multiple of {record} ({num_labels} label + {_PIXELS} pixel bytes); unpack the archive again"
         )
     records = np.frombuffer(data, dtype=np.uint8).reshape(-1, record)
     return records[:, num_labels:].reshape(-1, *IMAGE_SHAPE), records[:, num_labels - 1].astype(np.int64)
@@ -42,7 +42,7 @@ def read_python(path: Path, label_key: bytes) -> Arrays:
     placeholder that only notes what it was called with; any other name is refused.
 
     Raises:
-        UsageError: missing or damaged file, one that asks for a name that no array needs, or one without the keys.
+        UsageError: a file that is missing, damaged, or asks for a name that no array needs.
     """
     try:
         content = _NotingUnpickler(io.BytesIO(_read(path)), path).load()
@@ -56,13 +56,13 @@ def read_python(path: Path, label_key: bytes) -> Arrays:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(
-            f"{path}: damaged: found no dictionary with b'data' (bytes of {_PIXELS} an image) and {label_key!r} "
-            f"({reason}); unpack the archive again"
+            f"{path}: damaged: found no dictionary with b'data' (bytes of {_PIXELS} an image) and "
+            f"{label_key!r} ({reason}); unpack the archive again"
         ) from error
     if len(images) != len(labels) or not len(images):
         raise UsageError(
-            f"{path}: found {len(images)} images and {len(labels)} labels, expected one label for each image and at "
-            f"least one; unpack the archive again"
+            f"{path}: found {len(images)} images and {len(labels)} labels, expected one label for each image "
+            f"and at least one; unpack the archive again"
         )
     return images, labels
 
@@ -75,7 +75,7 @@ def _read(path: Path) -> bytes:
 
 
 class _Note:
-    """Stands for a name in a pickle: keeps what it was called with and the state it was given, and does nothing."""
+    """Stands for a name in a pickle: keeps its arguments and the state it was given, and does nothing."""
 
     def __init__(self, name: str, arguments: tuple[Any, ...] = ()):
         self.name = name
@@ -89,26 +89,27 @@ class _Note:
         self.state = state
 
 
-class _NotingUnpickler(pickle.Unpickler):
-    _ADMITTED = {
-        ("numpy.core.multiarray", "_reconstruct"): "array",
-        ("numpy._core.multiarray", "_reconstruct"): "array",
-        ("numpy", "ndarray"): "ndarray",
-        ("numpy", "dtype"): "dtype",
-        ("_codecs", "encode"): "encode",
-    }
+_ADMITTED = {
+    ("numpy.core.multiarray", "_reconstruct"): "array",
+    ("numpy._core.multiarray", "_reconstruct"): "array",
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "dtype"): "dtype",
+    ("_codecs", "encode"): "encode",
+}
 
+
+class _NotingUnpickler(pickle.Unpickler):
     def __init__(self, stream: io.BytesIO, path: Path):
         super().__init__(stream, encoding="bytes")
         self.path = path
 
     def find_class(self, module: str, name: str) -> _Note:
-        if (module, name) not in self._ADMITTED:
+        if (module, name) not in _ADMITTED:
             raise UsageError(
-                f"{self.path}: refused: found the name {f'{module}.{name}'!r}, expected nothing but numpy arrays; "
-                f"this is no CIFAR file, do not open it elsewhere either"
+                f"{self.path}: refused: found the name {f'{module}.{name}'!r}, expected nothing but numpy "
+                f"arrays; this is no CIFAR file, do not open it elsewhere either"
             )
-        return _Note(self._ADMITTED[module, name])
+        return _Note(_ADMITTED[module, name])
 
 
 def _plain(value: Any) -> Any:
@@ -122,7 +123,7 @@ def _plain(value: Any) -> Any:
 
 
 def _array(note: Any) -> NDArray[np.uint8]:
-    """The array of unsigned bytes that numpy's pickling protocol describes: (version, shape, dtype, order, bytes)."""
+    """The bytes that numpy's pickling protocol describes: (version, shape, dtype, Fortran order, raw)."""
     if not isinstance(note, _Note) or note.name != "array":
         raise ValueError("b'data' is no array")
     _, shape, dtype, fortran_order, raw = note.state

@@ -17,7 +17,8 @@ CLASS_NAMES = tuple(str(number) for number in range(10))
 NUM_TEST = 360
 WHITE = 16
 
-# The set comes without an official split. Ours is drawn once and for all by this seed, whatever the caller's seed.
+# The set comes without an official split. Ours is drawn once and for all by this seed, whatever the caller's
+# seed.
 _TEST_SPLIT_SEED = 1797
 
 
@@ -27,7 +28,8 @@ def digits(*, seed: int = 0, val_fraction: float = 0.1, augment: bool = True) ->
     The test part is fixed and stratified; `seed` moves only the validation part and the augmentation (a shift
     by up to a pixel, a turn by up to 10°, a zoom by up to 10 %, all at once). Ships inside scikit-learn.
 
-    Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits (test part), UCI, 1998. Licence CC BY 4.0.
+    Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits (test part), UCI, 1998. Licence CC BY
+    4.0.
     """
     train, test = digit_samples()
     return split_arrays(

@@ -20,8 +20,8 @@ def simulate_events(
 ) -> NDArray[np.void]:
     """The events of a video, a structured array (x, y, t, p) sorted by t.
 
-    Between two frames the log-intensity L runs linearly. A pixel remembers the level of its last event (at first,
-    L of the first frame) and fires each time that L has moved from it by the threshold.
+    Between two frames the log-intensity L runs linearly. A pixel remembers the level of its last event (at
+    first, L of the first frame) and fires each time that L has moved from it by the threshold.
 
     Equation: with memory m, n = floor(|L(t1) − m| / θ) events fire between t0 and t1, the k-th when
         L = m ± k θ, at t0 + (m ± k θ − L(t0)) / (L(t1) − L(t0)) · (t1 − t0); then m ← m ± n θ.
@@ -30,7 +30,8 @@ def simulate_events(
         video: `[F, H, W]`, linear intensity from 0 upwards, or its logarithm if `log_intensity`.
         times_us: `[F]`, ascending.
     Units:
-        threshold in natural-log units, one for both or (brighter, darker); `eps` is added to linear intensity.
+        threshold in natural-log units, one for both or (brighter, darker); `eps` is added to linear
+        intensity.
 
     Raises:
         UsageError: shapes, times or values that are no video.

@@ -19,8 +19,8 @@ from snnpd.datasets.standard import fit_scale
 from snnpd.errors import UsageError
 
 _FRAMES_PER_SACCADE = 12
-# Digits that share one simulated sensor: large enough for numpy, small enough for its memory and for 16-bit y.
-_CHUNK = 128
+# Rows of the tall sensor that many digits share: enough to keep numpy busy, and few enough for a 16-bit y.
+_CHUNK_ROWS = 2560
 
 
 def event_digits(
@@ -33,14 +33,15 @@ def event_digits(
     val_fraction: float = 0.1,
     augment: bool = True,
 ) -> Splits:
-    """Event digits: the 1,797 digits of `digits` (same 360 to test) moved before a simulated event camera, 10 classes.
+    """Event digits: the 1,797 `digits` (10 classes, the same 360 to test) before a simulated event camera.
 
-    Each digit makes N-MNIST's three saccades of 100 ms on a sensor of `sensor` × `sensor` pixels; its events are
-    counted in `time_steps` equal windows (a multiple of three gives each saccade as many) and two polarities (one
-    signed channel if `signed`). A frame holds log(1 + count), divided by the train part's standard deviation, so no
-    event stays zero. Augmentation shifts all frames of a sample alike, by up to two pixels.
+    Each digit makes N-MNIST's three saccades of 100 ms on a sensor of `sensor` × `sensor` pixels; its events
+    are counted in `time_steps` equal windows (a multiple of three gives each saccade as many) and two
+    polarities (one signed channel if `signed`). A frame holds log(1 + count), divided by the train part's
+    standard deviation, so no event stays zero. Augmentation shifts all frames of a sample alike, by up to two
+    pixels.
 
-    Source: the images as in `digits` (CC BY 4.0); the path from Orchard et al., 2015; the events are simulated.
+    Source: the images as in `digits` (CC BY 4.0); the path from Orchard et al., 2015; events are simulated.
     Shapes:
         sample: `[time_steps, 2, sensor, sensor]`.
 
@@ -66,9 +67,9 @@ def event_digits(
 def saccade_events(
     images: NDArray[np.float64], *, sensor: int = 20, threshold: float = 0.25
 ) -> NDArray[np.void]:
-    """The events of images `[B, h, w]` in [0, 1], each on its own sensor; the sensors stand one below the other.
+    """The events of images `[B, h, w]` in [0, 1], each on its own sensor, one sensor below the other.
 
-    Image b has the rows from b · sensor up to (b + 1) · sensor: for a single image these are simply its events.
+    Image b has the rows from b · sensor up to (b + 1) · sensor: those of one image are simply its events.
 
     Raises:
         UsageError: a sensor too small for the images, or more images than 16-bit rows can tell apart.
@@ -90,14 +91,12 @@ def _frames(part: str, time_steps: int, sensor: int, threshold: float, signed: b
     """Simulated once in a process, however often the set is made (a new seed, another validation part)."""
     train, test = digit_samples()
     images = (train if part == "train" else test).data[:, 0].numpy() / WHITE
-    starts = range(0, len(images), _CHUNK)
-    chunks = [images[start : start + _CHUNK] for start in starts]
-    counts = [
-        _count(
-            saccade_events(chunk, sensor=sensor, threshold=threshold), len(chunk), time_steps, sensor, signed
-        )
-        for chunk in track_slow(chunks, f"event camera, {part} digits")
-    ]
+    size = max(1, _CHUNK_ROWS // sensor)
+    chunks = [images[start : start + size] for start in range(0, len(images), size)]
+    counts = []
+    for chunk in track_slow(chunks, f"event camera, {part} digits"):
+        events = saccade_events(chunk, sensor=sensor, threshold=threshold)
+        counts.append(_count(events, len(chunk), time_steps, sensor, signed))
     frames = torch.from_numpy(np.concatenate(counts)).float()
     return frames.sign() * frames.abs().log1p()
 

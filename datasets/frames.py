@@ -18,8 +18,9 @@ def events_to_frames(
 ) -> NDArray[np.int64]:
     """Counts per window, polarity and pixel: channel 0 the darker, channel 1 the brighter events.
 
-    `signed` gives one channel instead, brighter minus darker. The windows cut [start_us, stop_us] equally; an event
-    on an inner border belongs to the later window, one at `stop_us` to the last; others outside are left out.
+    `signed` gives one channel instead, brighter minus darker. The windows cut [start_us, stop_us] equally; an
+    event on an inner border belongs to the later window, one at `stop_us` to the last; others outside are
+    left out.
 
     Shapes:
         returns: `[T, 2, H, W]`, or `[T, 1, H, W]` if signed.
@@ -35,8 +36,8 @@ def events_to_frames(
     if outside.any():
         first = events[np.argmax(outside)]
         raise UsageError(
-            f"an event at x {first['x']}, y {first['y']} lies outside of the sensor of {height} × {width} pixels; "
-            f"give the sensor's height and width"
+            f"an event at x {first['x']}, y {first['y']} lies outside of the sensor of {height} × {width} "
+            f"pixels; give the sensor's height and width"
         )
     events = events[(events["t"] >= start_us) & (events["t"] <= stop_us)]
     frame = np.minimum((events["t"] - start_us) * num_frames // (stop_us - start_us), num_frames - 1)

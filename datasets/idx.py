@@ -35,10 +35,10 @@ def idx_folder(
     val_fraction: float = 0.1,
     augment: bool = False,
 ) -> Splits:
-    """Any grey images in MNIST's layout: `train-` and `t10k-` `images-idx3-ubyte` and `labels-idx1-ubyte`, or `.gz`.
+    """Any grey images in MNIST's layout, plain or `.gz`.
 
-    Size, shape, classes and licence are those of the files; `num_classes` is by default the largest train label
-    plus one. Augmentation, if asked for, shifts by up to two pixels.
+    The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same of `t10k`. Size, shape, classes and licence are those of the files; `num_classes` is by default the largest train
+    label plus one. Augmentation, if asked for, shifts by up to two pixels.
 
     Raises:
         UsageError: no root, or files that are missing or damaged.
@@ -76,8 +76,8 @@ def fashion_mnist(
 ) -> Splits:
     """Fashion-MNIST: 60,000 train and 10,000 test images of clothes, 28 × 28 pixels, 10 classes.
 
-    Found by itself where Debian's package `dataset-fashion-mnist` is installed. Augmentation shifts by up to two
-    pixels and mirrors left to right.
+    Found by itself where Debian's package `dataset-fashion-mnist` is installed. Augmentation shifts by up to
+    two pixels and mirrors left to right.
 
     Source: Xiao, Rasul & Vollgraf, 2017. Licence MIT.
 

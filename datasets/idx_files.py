@@ -19,8 +19,8 @@ _CHUNK = 1 << 20
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     """The array of an IDX file that holds unsigned bytes along `ndim` axes.
 
-    Reads in pieces and stops at the first byte too many: neither a header that claims gigabytes nor a gzip file
-    that unpacks to them costs more memory than the data that are there and were announced.
+    Reads in pieces and stops at the first byte too many: neither a header that claims gigabytes nor a gzip
+    file that unpacks to them costs more memory than the data that are there and were announced.
 
     Raises:
         UsageError: missing, empty, truncated or damaged file, wrong magic number, trailing bytes.
@@ -45,8 +45,8 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
         )
     if len(data) > expected:
         raise UsageError(
-            f"{path}: trailing bytes: found more than the {expected} bytes that the header announces ({sizes}); "
-            f"fetch the file again"
+            f"{path}: trailing bytes: found more than the {expected} bytes that the header announces "
+            f"({sizes}); fetch the file again"
         )
     if expected == 0:
         raise UsageError(f"{path}: no data: found sizes {sizes} in the header, expected at least one sample")
@@ -65,13 +65,14 @@ def _read_header(stream: IO[bytes], path: Path, ndim: int) -> tuple[int, ...]:
     header = stream.read(size)
     if len(header) >= 4 and header[:4] != bytes([0, 0, _UNSIGNED_BYTE, ndim]):
         raise UsageError(
-            f"{path}: magic number: found 0x{header[:4].hex()}, expected 0x0000{_UNSIGNED_BYTE:02x}{ndim:02x} "
-            f"(unsigned bytes, {ndim} axes); check that images and labels are not swapped"
+            f"{path}: magic number: found 0x{header[:4].hex()}, expected "
+            f"0x0000{_UNSIGNED_BYTE:02x}{ndim:02x} (unsigned bytes, {ndim} axes); check that images and "
+            "labels are not swapped"
         )
     if len(header) < size:
         raise UsageError(
-            f"{path}: {'truncated' if header else 'empty'}: found {len(header)} bytes, expected a header of {size}; "
-            f"fetch the file again"
+            f"{path}: {'truncated' if header else 'empty'}: found {len(header)} bytes, expected a header of "
+            f"{size}; fetch the file again"
         )
     return struct.unpack(f">{ndim}I", header[4:])
 

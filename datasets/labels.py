@@ -15,7 +15,8 @@ def check_labels(labels: NDArray[np.int64], num_classes: int, where: str) -> Non
         first = int(wrong[0])
         raise UsageError(
             f"{where}: label out of range: sample {first} has {int(labels[first])}, "
-            f"allowed are 0 to {num_classes - 1} ({num_classes} classes); mend the file or the number of classes"
+            f"allowed are 0 to {num_classes - 1} ({num_classes} classes); mend the file or the number of "
+            "classes"
         )
 
 

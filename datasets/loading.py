@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
@@ -29,14 +28,15 @@ def collate(samples: Sequence[tuple[Tensor, int]], pad_to: int | None = None) ->
         return Batch(x, y, mask)
     if first.ndim not in (3, 4):
         raise UsageError(
-            f"a sample has shape {tuple(first.shape)}; images are [C, H, W], frames [T, C, H, W], series [N, C]"
+            f"a sample has shape {tuple(first.shape)}; images are [C, H, W], frames [T, C, H, W], series [N, "
+            "C]"
         )
     # Frames [T, C, H, W] stack along axis 1, images along axis 0.
     return Batch(torch.stack([x for x, _ in samples], dim=first.ndim - 3), y)
 
 
 def pad_series(series: Sequence[Tensor], pad_to: int | None = None) -> tuple[Tensor, Tensor]:
-    """Series `[N_i, C]` as one `[B, N, C]`, zero after the end, and a mask `[B, N]`, True where a token is real.
+    """Series `[N_i, C]` as `[B, N, C]`, zero after the end, and a mask `[B, N]`, True where a token is real.
 
     Raises:
         UsageError: a series is longer than `pad_to`.
@@ -53,7 +53,7 @@ def pad_series(series: Sequence[Tensor], pad_to: int | None = None) -> tuple[Ten
 
 
 class EpochSampler(Sampler[int]):
-    """Indices of one process: an order that is a function of (seed, epoch), every `world_size`-th of it from `rank`.
+    """The indices of one process: every `world_size`-th of an order that is a function of (seed, epoch).
 
     Shuffled (training), all processes get equally many and the remainder waits for another epoch's order;
     unshuffled (evaluation), every sample comes exactly once over all processes.
@@ -98,10 +98,10 @@ def make_loader(
     world_size: int = 1,
     drop_last: bool = False,
 ) -> DataLoader:
-    """A loader of `Batch`es that gives the same batches for the same (seed, epoch), with any number of workers.
+    """A loader of `Batch`es: the same ones for the same (seed, epoch), with any number of workers.
 
-    Call `set_epoch(loader, epoch)` before each epoch. It shards by itself: hand it to no wrapper that does so too,
-    or that counts epochs of its own.
+    Call `set_epoch(loader, epoch)` before each epoch. It shards by itself: hand it to no wrapper that does so
+    too, or that counts epochs of its own.
 
     Raises:
         UsageError: a batch size or process count that leaves no batch.
@@ -121,7 +121,8 @@ def make_loader(
         drop_last=drop_last,
         num_workers=num_workers,
         collate_fn=partial(collate, pad_to=getattr(dataset, "max_length", None)),
-        # Its own generator: making an iterator must not draw from the global one, or workers would change a run.
+        # Its own generator: making an iterator must not draw from the global one, or workers would change a
+        # run.
         generator=torch.Generator().manual_seed(seed),
     )
 

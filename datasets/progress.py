@@ -13,8 +13,13 @@ T = TypeVar("T")
 def track_slow(items: Sequence[T], what: str, *, after_s: float = 2.0) -> Iterator[T]:
     """The items, with a bar on stderr from the moment that going through them has taken `after_s` seconds."""
     began = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as progress:
-        task = progress.add_task(what, total=len(items), visible=False)
+    progress = Progress(console=Console(stderr=True))
+    task = progress.add_task(what, total=len(items))
+    try:
         for done, item in enumerate(items, start=1):
             yield item
-            progress.update(task, completed=done, visible=time.monotonic() - began >= after_s, refresh=True)
+            progress.update(task, completed=done)
+            if time.monotonic() - began >= after_s:
+                progress.start()
+    finally:
+        progress.stop()

@@ -12,10 +12,12 @@ _CORNERS = np.array([(-1.0, -1.0), (0.0, 1.0), (1.0, -1.0), (-1.0, -1.0)])
 
 
 def saccade_path(times_us: NDArray[np.float64], amplitude: float) -> NDArray[np.float64]:
-    """Where the image lies at each time, `[F, 2]` as (right, down): a triangle, one side a saccade, back to its start.
+    """Where the image lies at each time, `[F, 2]` as (right, down): a triangle, one side a saccade.
 
-    Source: Orchard et al., Converting static image datasets to spiking neuromorphic datasets using saccades, 2015:
-        three saccades of 100 ms along an isosceles triangle. From memory of the paper; constant speed is ours.
+    Source: Orchard et al., Converting static image datasets to spiking neuromorphic datasets using saccades,
+    2015:
+        three saccades of 100 ms along an isosceles triangle. From memory of the paper; constant speed is
+        ours.
     Units:
         amplitude in pixels: the path spans twice it each way.
     """
@@ -28,8 +30,8 @@ def moving_images(
 ) -> NDArray[np.float64]:
     """Films of images that move along `path` over a square sensor, at sub-pixel steps.
 
-    The image is continuous (linear between its pixels, zero around), `zoom` sensor pixels to each of its pixels,
-    and centred where the path is (0, 0).
+    The image is continuous (linear between its pixels, zero around), `zoom` sensor pixels to each of its
+    pixels, and centred where the path is (0, 0).
 
     Shapes:
         images: `[B, h, w]`; path: `[F, 2]`; returns: `[F, B, S, S]`.

@@ -7,14 +7,15 @@ from snnpd.errors import UsageError
 
 
 def rng_for(*key: int) -> np.random.Generator:
-    """A generator that is a function of `key` alone, `(seed, epoch, index)` for the augmentation of a sample."""
+    """A generator that is a function of `key` alone: `(seed, epoch, index)` for augmenting a sample."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 
 def permutation(count: int, *key: int) -> NDArray[np.int64]:
     """The numbers 0 … count − 1 in an order that is a function of `key` alone.
 
-    It sorts raw 64-bit draws: numpy promises that those never change, which it does not of `Generator.permutation`.
+    It sorts raw 64-bit draws: numpy promises that those never change, which it does not of
+    `Generator.permutation`.
     """
     draws = np.random.PCG64(np.random.SeedSequence(key)).random_raw(count)
     return np.argsort(draws, kind="stable")

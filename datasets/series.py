@@ -20,7 +20,7 @@ from snnpd.errors import UsageError
 
 
 class SeriesDataset(Dataset[tuple[Tensor, int]]):
-    """Samples `(x [N_i, C] float32, y)`, standardised, each at its true length; batches pad them to `max_length`.
+    """Standardised samples `(x [N_i, C] float32, y)` at their true lengths; batches pad to `max_length`.
 
     `jitter` is the standard deviation of Gaussian noise on the standardised values, a function of
     (seed, epoch, index); `set_epoch` sets the epoch.
@@ -78,8 +78,8 @@ class _Problem:
         for part, found, expected in (("TRAIN", train, self.num_train), ("TEST", test, self.num_test)):
             if len(found.series) != expected:
                 raise UsageError(
-                    f"{self.name}_{part}.ts: found {len(found.series)} cases, expected {expected} (official split); "
-                    f"fetch the file again, or leave root out: aeon ships the set"
+                    f"{self.name}_{part}.ts: found {len(found.series)} cases, expected {expected} (official "
+                    f"split); fetch the file again, or leave root out: aeon ships the set"
                 )
         return train, test
 
@@ -93,7 +93,8 @@ def japanese_vowels(
 ) -> Splits:
     """JapaneseVowels: 270 train and 370 test series of 7 to 29 tokens, 12 cepstrum coefficients, 9 speakers.
 
-    Ships inside aeon (extra `series`); `root` names a folder of `.ts` files instead. `jitter` adds noise to train.
+    Ships inside aeon (extra `series`); `root` names a folder of `.ts` files instead. `jitter` adds noise to
+    train.
 
     Source: Kudo, Toyama & Shimbo, 1999; UCI and UEA archives, official split. Licence CC BY 4.0.
 
@@ -109,7 +110,8 @@ def basic_motions(
 ) -> Splits:
     """BasicMotions: 40 train and 40 test series of 100 tokens, 6 channels of a smart watch, 4 activities.
 
-    Ships inside aeon (extra `series`); `root` names a folder of `.ts` files instead. `jitter` adds noise to train.
+    Ships inside aeon (extra `series`); `root` names a folder of `.ts` files instead. `jitter` adds noise to
+    train.
 
     Source: Clements, UEA archive, 2018, official split. No licence is stated.
 

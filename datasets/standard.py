@@ -24,7 +24,7 @@ class Standard:
 
 
 def fit_pixels(pixels: Tensor, divisor: float) -> Standard:
-    """Statistics per channel of `pixels / divisor`, from a histogram: exact, and without a float copy of the set.
+    """Statistics per channel of `pixels / divisor`, from a histogram: exact, without a float copy of the set.
 
     Shapes:
         pixels: `[B, C, H, W]`, unsigned bytes.
@@ -41,7 +41,7 @@ def fit_pixels(pixels: Tensor, divisor: float) -> Standard:
 
 
 def fit_scale(data: Tensor) -> Standard:
-    """One standard deviation for everything and no mean: what is zero, a pixel without an event, stays zero."""
+    """One standard deviation for everything and no mean: zero, a pixel without an event, stays zero."""
     return Standard(torch.zeros(()), _positive(data.std(correction=0)))
 
 

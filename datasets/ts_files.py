@@ -19,7 +19,7 @@ class LabelledSeries(NamedTuple):
 
 
 def shipped_series(problem: str, loader: str, split: str) -> LabelledSeries:
-    """One official part of a set that lies inside the aeon package: `loader` is aeon's function, `split` its option.
+    """One official part of a set inside the aeon package: `loader` is aeon's function, `split` its option.
 
     Raises:
         UsageError: aeon is missing.
@@ -32,8 +32,7 @@ def read_ts(path: Path) -> LabelledSeries:
     """The series of a `.ts` file.
 
     Raises:
-        UsageError: aeon is missing; the file is missing, empty, truncated or damaged, has missing values, or names
-            a class that its header does not list.
+        UsageError: aeon is missing, or the file is missing, empty, truncated, damaged or has missing values.
     """
     load = _aeon_datasets().load_from_ts_file
     if not path.is_file():
@@ -44,7 +43,7 @@ def read_ts(path: Path) -> LabelledSeries:
         raise UsageError(f"{path}: empty file; fetch it again")
     try:
         series, names, header = load(str(path), return_meta_data=True)
-    # Aeon's reader fails in many ways on a damaged file: a header without @data makes it index None, for example.
+    # Aeon's reader fails in many ways on a damaged file: without @data, for example, it indexes None.
     except (OSError, ValueError, LookupError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{path}: truncated or damaged .ts file ({reason}); fetch it again") from error
@@ -63,9 +62,7 @@ def _checked(series: list[np.ndarray], where: str) -> list[Tensor]:
     """Aeon's `[C, N]` in double precision, as our `[N, C]`."""
     for number, case in enumerate(series):
         if not np.isfinite(case).all():
-            raise UsageError(
-                f"{where}: case {number + 1} has missing or infinite values; fill them in, or leave the case out"
-            )
+            raise UsageError(f"{where}: case {number + 1} has missing or infinite values; fill them in")
     return [torch.from_numpy(np.ascontiguousarray(case.T, dtype=np.float32)) for case in series]
 
 

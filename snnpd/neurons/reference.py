@@ -39,7 +39,7 @@ def run(
 def one_step(
     spec: NeuronSpec, x: Tensor, state: Tensor, decay: float | Tensor | None, heaviside: Heaviside | None
 ) -> tuple[Tensor, Tensor]:
-    """The spike, in the state's dtype, and the next state; `heaviside` fires, an integer neuron needs none."""
+    """The spike, in the state's dtype, and the next state; an integer neuron needs no `heaviside`."""
     potential = equations.charge(x, state, decay, spec.reset_potential, spec.decay_input)
     return FIRE_AND_RESET[spec.alphabet.name](spec, potential, heaviside)
 

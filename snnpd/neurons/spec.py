@@ -87,7 +87,7 @@ def _check_reset(spec: NeuronSpec) -> None:
     floor = -spec.lower_threshold if spec.alphabet.low < 0 else -math.inf
     if not floor < spec.reset_potential < spec.threshold or math.isinf(spec.reset_potential):
         raise UsageError(
-            f"reset_potential must lie between the thresholds, in ({floor}, {spec.threshold}), got {spec.reset_potential}"
+            f"reset_potential must lie inside ({floor}, {spec.threshold}), got {spec.reset_potential}"
         )
 
 

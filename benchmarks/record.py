@@ -1,0 +1,37 @@
+"""What every benchmark row says besides its figures, and where rows go."""
+
+import json
+import platform
+import statistics
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def quantiles(seconds: list[float]) -> dict[str, float]:
+    """p20, p50 and p80 in milliseconds."""
+    cuts = statistics.quantiles(seconds, n=10, method="inclusive")
+    return {f"p{p}_ms": round(1000 * cuts[p // 10 - 1], 3) for p in (20, 50, 80)}
+
+
+def append(name: str, row: dict[str, Any]) -> None:
+    """Adds a row, with device, versions, commit and date, to `results/NAME.jsonl`."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    is_cuda = torch.cuda.is_available()
+    where = {
+        "device": torch.cuda.get_device_name() if is_cuda else f"cpu {platform.machine()}, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "spikingjelly": version("spikingjelly"),
+        "commit": commit,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / f"{name}.jsonl").open("a") as file:
+        file.write(json.dumps(row | where) + "\n")
+    print(json.dumps(row), flush=True)
