@@ -22,10 +22,14 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
 
 def append(name: str, row: dict[str, Any]) -> None:
     """Adds a row, with device, versions, commit and date, to `results/NAME.jsonl`."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    ).stdout.strip()
     is_cuda = torch.cuda.is_available()
     where = {
-        "device": torch.cuda.get_device_name() if is_cuda else f"cpu {platform.machine()}, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name()
+        if is_cuda
+        else f"cpu {platform.machine()}, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
         "spikingjelly": version("spikingjelly"),
         "commit": commit,

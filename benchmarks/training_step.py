@@ -79,7 +79,9 @@ def resident_kib(field: str) -> int:
 
 def main() -> None:
     """Prints and records both rows and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -99,7 +101,12 @@ def main() -> None:
         memory = round(queue.get(), 1)
         process.join()
         row = {"op": "training_step", "implementation": name, "shape": [TIME_STEPS, options.batch, 3, 32, 32]}
-        row |= {"dtype": "float32", "mode": "ssa 4-384", "peak_memory_mib": memory, **quantiles(seconds[name])}
+        row |= {
+            "dtype": "float32",
+            "mode": "ssa 4-384",
+            "peak_memory_mib": memory,
+            **quantiles(seconds[name]),
+        }
         append("training_step", row)
     ratios = [a / b for a, b in zip(seconds["snnpd"], seconds["spikingjelly"], strict=True)]
     print(json.dumps({"time ratio snnpd / spikingjelly, round by round": [round(r, 3) for r in ratios]}))

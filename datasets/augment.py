@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,14 +23,15 @@ Augmentation = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
 class ShiftFlip:
     """Moves each sample by up to `pad` whole pixels each way; if `flip`, mirrors half of them left to right.
 
-    Shapes:
-        x: `[B, C, H, W]` or `[B, T, C, H, W]`; all time steps of a sample move together.
+    All time steps of frames move together.
     """
 
     pad: int
     flip: bool = False
 
-    def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, "B *TC H W"], rngs: Sequence[np.random.Generator]
+    ) -> Float[Tensor, "B *TC H W"]:
         """The moved samples."""
         height, width = x.shape[-2:]
         padded = functional.pad(x, (self.pad,) * 4)
@@ -45,8 +47,6 @@ class ShiftFlip:
 class RandomAffine:
     """Shifts, turns and scales each image at once, bilinearly, about its centre.
 
-    Shapes:
-        x: `[B, C, H, W]`.
     Units:
         shift in pixels, turn in degrees, both each way; zoom as a fraction: 0.1 is 0.9 to 1.1.
     """
@@ -55,33 +55,33 @@ class RandomAffine:
     turn: float = 10.0
     zoom: float = 0.1
 
-    def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, "B C H W"], rngs: Sequence[np.random.Generator]
+    ) -> Float[Tensor, "B C H W"]:
         """The transformed images."""
         height, width = x.shape[-2:]
-        draws = np.stack([rng.uniform(-1.0, 1.0, size=4) for rng in rngs])[:, :, None, None]
-        angle, right, down = (
-            math.radians(self.turn) * draws[:, 0],
-            self.shift * draws[:, 1],
-            self.shift * draws[:, 2],
-        )
-        scale = 1.0 + self.zoom * draws[:, 3]
-        # Where each output pixel looks in the input, in pixels from the centre; element by element, so that
-        # the rounding is the same for a sample alone and in a batch, which a batched matrix product does not
-        # promise.
+        # Where each output pixel looks in the input, in pixels from the centre. All element by element, and
+        # the cosines one by one: a sample is rounded alike alone and in a batch, which neither a batched
+        # matrix product nor a vectorised cosine promises.
+        terms = np.array([self._draw(rng) for rng in rngs])[:, :, None, None]
+        cos, sin, right, down = terms.swapaxes(0, 1)
         rows = (np.arange(height) - (height - 1) / 2)[None, :, None] - down
         columns = (np.arange(width) - (width - 1) / 2)[None, None, :] - right
-        from_left = (np.cos(angle) * columns + np.sin(angle) * rows) / scale
-        from_top = (np.cos(angle) * rows - np.sin(angle) * columns) / scale
+        from_left = cos * columns + sin * rows
+        from_top = cos * rows - sin * columns
         grid = np.stack([2.0 * from_left / width, 2.0 * from_top / height], axis=-1).astype(np.float32)
         return functional.grid_sample(x, torch.from_numpy(grid), align_corners=False)
+
+    def _draw(self, rng: np.random.Generator) -> tuple[float, float, float, float]:
+        turn, right, down, zoom = rng.uniform(-1.0, 1.0, size=4).tolist()
+        angle, scale = math.radians(self.turn * turn), 1.0 + self.zoom * zoom
+        return math.cos(angle) / scale, math.sin(angle) / scale, self.shift * right, self.shift * down
 
 
 class RandAugment:
     """Torchvision's RandAugment of colour images in [0, 1], seeded per sample.
 
     Source: Cubuk et al., 2020 (RandAugment).
-    Shapes:
-        x: `[B, 3, H, W]`.
 
     Raises:
         UsageError: torchvision is missing or was built for another torch.
@@ -90,14 +90,15 @@ class RandAugment:
     def __init__(self, num_ops: int = 2, magnitude: int = 9):
         self.transform = _torchvision_transforms().RandAugment(num_ops, magnitude)
 
-    def __call__(self, x: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
+    def __call__(
+        self, x: Float[Tensor, "B 3 H W"], rngs: Sequence[np.random.Generator]
+    ) -> Float[Tensor, "B 3 H W"]:
         """The augmented images."""
         pixels = (x * 255).round().to(torch.uint8)
         images = []
         with torch.random.fork_rng(devices=[]):
             for image, rng in zip(pixels, rngs, strict=True):
-                # Torchvision draws from torch's CPU generator; `torch.manual_seed` would reseed the GPUs as
-                # well.
+                # What torchvision draws from; `torch.manual_seed` would reseed the GPUs' generators as well.
                 torch.default_generator.manual_seed(int(rng.integers(2**63)))
                 images.append(self.transform(image))
         return torch.stack(images).float() / 255
@@ -110,7 +111,6 @@ def _torchvision_transforms() -> Any:
     except (ImportError, RuntimeError) as error:
         raise UsageError(
             f"randaugment needs a torchvision that fits torch {torch.__version__} "
-            f"({str(error).splitlines()[0]}); install torchvision from where torch came from, or set "
-            "randaugment=False"
+            f"({' '.join(str(error).split())}); install the matching one, or set randaugment=False"
         ) from error
     return v2

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -65,7 +66,7 @@ def event_digits(
 
 
 def saccade_events(
-    images: NDArray[np.float64], *, sensor: int = 20, threshold: float = 0.25
+    images: Float[np.ndarray, "B h w"], *, sensor: int = 20, threshold: float = 0.25
 ) -> NDArray[np.void]:
     """The events of images `[B, h, w]` in [0, 1], each on its own sensor, one sensor below the other.
 
@@ -103,8 +104,8 @@ def _frames(part: str, time_steps: int, sensor: int, threshold: float, signed: b
 
 def _count(
     events: NDArray[np.void], num_images: int, time_steps: int, sensor: int, signed: bool
-) -> NDArray[np.int64]:
-    """Frames `[B, T, C, S, S]` of images whose sensors stand one below the other."""
+) -> Int[np.ndarray, "B T P S S"]:
+    """Frames of images whose sensors stand one below the other."""
     tall = events_to_frames(
         events, time_steps, num_images * sensor, sensor, start_us=0, stop_us=DURATION_US, signed=signed
     )

@@ -1,6 +1,7 @@
 """Events counted into frames, windows of equal time."""
 
 import numpy as np
+from jaxtyping import Int
 from numpy.typing import NDArray
 
 from snnpd.errors import UsageError
@@ -15,15 +16,12 @@ def events_to_frames(
     start_us: int,
     stop_us: int,
     signed: bool = False,
-) -> NDArray[np.int64]:
+) -> Int[np.ndarray, "T P H W"]:
     """Counts per window, polarity and pixel: channel 0 the darker, channel 1 the brighter events.
 
     `signed` gives one channel instead, brighter minus darker. The windows cut [start_us, stop_us] equally; an
     event on an inner border belongs to the later window, one at `stop_us` to the last; others outside are
     left out.
-
-    Shapes:
-        returns: `[T, 2, H, W]`, or `[T, 1, H, W]` if signed.
 
     Raises:
         UsageError: no window, or an event outside of the sensor.

@@ -37,8 +37,9 @@ def idx_folder(
 ) -> Splits:
     """Any grey images in MNIST's layout, plain or `.gz`.
 
-    The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same of `t10k`. Size, shape, classes and licence are those of the files; `num_classes` is by default the largest train
-    label plus one. Augmentation, if asked for, shifts by up to two pixels.
+    The files are `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same of `t10k`. Size, shape,
+    classes and licence are theirs; `num_classes` is by default the largest train label plus one.
+    Augmentation, if asked for, shifts by up to two pixels.
 
     Raises:
         UsageError: no root, or files that are missing or damaged.

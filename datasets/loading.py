@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
@@ -35,7 +36,9 @@ def collate(samples: Sequence[tuple[Tensor, int]], pad_to: int | None = None) ->
     return Batch(torch.stack([x for x, _ in samples], dim=first.ndim - 3), y)
 
 
-def pad_series(series: Sequence[Tensor], pad_to: int | None = None) -> tuple[Tensor, Tensor]:
+def pad_series(
+    series: Sequence[Float[Tensor, "_ C"]], pad_to: int | None = None
+) -> tuple[Float[Tensor, "B N C"], Bool[Tensor, "B N"]]:
     """Series `[N_i, C]` as `[B, N, C]`, zero after the end, and a mask `[B, N]`, True where a token is real.
 
     Raises:
@@ -121,8 +124,7 @@ def make_loader(
         drop_last=drop_last,
         num_workers=num_workers,
         collate_fn=partial(collate, pad_to=getattr(dataset, "max_length", None)),
-        # Its own generator: making an iterator must not draw from the global one, or workers would change a
-        # run.
+        # Its own generator: an iterator that drew from the global one would change what the network draws.
         generator=torch.Generator().manual_seed(seed),
     )
 

@@ -22,4 +22,6 @@ def track_slow(items: Sequence[T], what: str, *, after_s: float = 2.0) -> Iterat
             if time.monotonic() - began >= after_s:
                 progress.start()
     finally:
-        progress.stop()
+        # Stopping a bar that never showed would still print an empty line.
+        if progress.live.is_started:
+            progress.stop()

@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Splits:
-    """The parts of a data set; `val` is carved from train (stratified, seeded), None if none was asked for."""
+    """The parts of a data set; `val` is carved from train (stratified, seeded), None if not asked for."""
 
     name: str
     kind: Kind

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 
@@ -23,12 +24,8 @@ class Standard:
         return x * self.std + self.mean
 
 
-def fit_pixels(pixels: Tensor, divisor: float) -> Standard:
-    """Statistics per channel of `pixels / divisor`, from a histogram: exact, without a float copy of the set.
-
-    Shapes:
-        pixels: `[B, C, H, W]`, unsigned bytes.
-    """
+def fit_pixels(pixels: UInt8[Tensor, "B C H W"], divisor: float) -> Standard:
+    """Statistics per channel of `pixels / divisor`, from a histogram: exact, with no float copy of them."""
     histogram = torch.zeros(pixels.shape[1], 256, dtype=torch.int64)
     for part in pixels.split(4096):
         for channel in range(pixels.shape[1]):
@@ -45,7 +42,7 @@ def fit_scale(data: Tensor) -> Standard:
     return Standard(torch.zeros(()), _positive(data.std(correction=0)))
 
 
-def fit_series(series: Sequence[Tensor]) -> Standard:
+def fit_series(series: Sequence[Float[Tensor, "_ C"]]) -> Standard:
     """Statistics per channel over all real tokens of series `[N, C]` of any lengths."""
     tokens = torch.cat(list(series)).double()
     return Standard(tokens.mean(dim=0).float(), _positive(tokens.std(dim=0, correction=0)))

@@ -1,6 +1,7 @@
 """The one backbone of two lives: stem, pre-activation blocks, mean over tokens, head."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Bool, Float
 from spikingjelly.activation_based import functional
@@ -11,9 +12,9 @@ from snnpd.blocks.stems import Activation
 from snnpd.errors import UsageError
 
 # The sizes that a spiking network and its twin share.
-TINY = {"dim": 128, "depth": 2, "num_heads": 4, "pools": (False, True)}
-SMALL = {"dim": 256, "depth": 2, "num_heads": 8, "pools": (False, False, True, True)}
-CIFAR = {"dim": 384, "depth": 4, "num_heads": 12, "pools": (False, False, True, True)}
+TINY: dict[str, Any] = {"dim": 128, "depth": 2, "num_heads": 4, "pools": (False, True)}
+SMALL: dict[str, Any] = {"dim": 256, "depth": 2, "num_heads": 8, "pools": (False, False, True, True)}
+CIFAR: dict[str, Any] = {"dim": 384, "depth": 4, "num_heads": 12, "pools": (False, False, True, True)}
 
 
 class Backbone(nn.Module):
@@ -67,7 +68,9 @@ def build_stem(
     if len(input_shape) == 2:
         return SeriesStem(input_shape[1], dim, activation)
     if len(input_shape) != 3:
-        raise UsageError(f"input_shape {tuple(input_shape)}: give (channels, height, width) or (tokens, channels)")
+        raise UsageError(
+            f"input_shape {tuple(input_shape)}: give (channels, height, width) or (tokens, channels)"
+        )
     channels, height, width = input_shape
     return ConvStem((channels, height, width), stages, activation)
 

@@ -39,7 +39,8 @@ def create(kind: str, name: str, table: Mapping[str, str], *args: Any, **options
 
 def accepted_options(target: Callable[..., Any]) -> list[str]:
     """The keyword options of a callable; where a class hands `**options` on to its base, those of the base too."""
-    layers = [c.__init__ for c in inspect.getmro(target) if c is not object] if inspect.isclass(target) else [target]
+    bases = inspect.getmro(target) if inspect.isclass(target) else ()
+    layers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)] or [target]
     accepted: list[str] = []
     for layer in layers:
         parameters = inspect.signature(layer).parameters.values()

@@ -31,4 +31,6 @@ def merge_heads(heads: Float[Tensor, "T B H N D"]) -> Float[Tensor, "T B N C"]:
 def check_heads(dim: int, num_heads: int) -> None:
     """Raises UsageError unless `dim` is a positive multiple of `num_heads`."""
     if num_heads < 1 or dim < 1 or dim % num_heads:
-        raise UsageError(f"width {dim} is not divisible by {num_heads} heads; choose num_heads among its divisors")
+        raise UsageError(
+            f"width {dim} is not divisible by {num_heads} heads; choose num_heads among its divisors"
+        )

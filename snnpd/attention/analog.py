@@ -80,6 +80,4 @@ class AttentionBNSH(AnalogAttention):
         factors: Sequence[int] | None = None,
         grid: tuple[int, int] | None = None,
     ) -> None:
-        super().__init__(
-            dim, num_heads, pooled_heads(dim, num_heads, factors, grid, TokenBatchNorm(beta))
-        )
+        super().__init__(dim, num_heads, pooled_heads(dim, num_heads, factors, grid, TokenBatchNorm(beta)))

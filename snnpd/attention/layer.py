@@ -85,14 +85,19 @@ class ExpansionAttention(nn.Module):
             raise UsageError(f"attention of width {self.dim} got tokens of width {x.shape[-1]}")
         q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x, mask).chunk(3, -1))
         key_mask = None if mask is None else mask.unsqueeze(1)
-        sizes = [group.num_heads for group in self.groups]
-        parts = zip(self.groups, *(part.split(sizes, dim=2) for part in (q, k, v)), strict=True)
+        sizes = [group.num_heads for group in self.head_groups]
+        parts = zip(self.head_groups, *(part.split(sizes, dim=2) for part in (q, k, v)), strict=True)
         heads = [group(q, k, v, key_mask) for group, q, k, v in parts]
         return self.out(merge_heads(heads[0] if len(heads) == 1 else torch.cat(heads, dim=2)), mask)
 
+    @property
+    def head_groups(self) -> list[HeadGroup]:
+        """The heads, grouped by their support points."""
+        return [group for group in self.groups if isinstance(group, HeadGroup)]
+
     def extra_repr(self) -> str:
-        """Kernel, normaliser and transforms, as declared."""
-        first = self.groups[0].expansion
+        """Kernel and normaliser, as declared."""
+        first = self.head_groups[0].expansion
         return f"dim={self.dim}, num_heads={self.num_heads}, kernel={first.kernel}, normaliser={first.normaliser}"
 
 
@@ -120,10 +125,10 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     maps: dict[str, list[Tensor]] = {name: [] for name in layers}
     try:
         for name, layer in layers.items():
-            for group in layer.groups:
+            for group in layer.head_groups:
                 group.map_sink = maps[name]
         yield maps
     finally:
         for layer in layers.values():
-            for group in layer.groups:
+            for group in layer.head_groups:
                 group.map_sink = None

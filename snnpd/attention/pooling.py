@@ -31,6 +31,8 @@ def pooled_heads(
     check_heads(dim, num_heads)
     chosen = default_factors(num_heads) if factors is None else list(factors)
     if len(chosen) != num_heads:
-        raise UsageError(f"pooled heads: {len(chosen)} factors {chosen} for {num_heads} heads; give one a head")
+        raise UsageError(
+            f"pooled heads: {len(chosen)} factors {chosen} for {num_heads} heads; give one a head"
+        )
     grid = None if grid is None else (grid[0], grid[1])
     return [(PooledHeads(factor, grid), *then) for factor in chosen]

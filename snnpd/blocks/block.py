@@ -34,7 +34,9 @@ class PreActivationBlock(nn.Module):
     Source: Spikingformer, Zhou et al. 2023 (arXiv 2304.11954), whose `before` is a neuron.
     """
 
-    def __init__(self, before: nn.Module, attention: nn.Module, feed_forward: nn.Module, dropout: float) -> None:
+    def __init__(
+        self, before: nn.Module, attention: nn.Module, feed_forward: nn.Module, dropout: float
+    ) -> None:
         super().__init__()
         self.before, self.attention, self.feed_forward = before, attention, feed_forward
         self.dropout = nn.Dropout(dropout)

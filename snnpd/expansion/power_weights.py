@@ -84,7 +84,7 @@ class _ShiftedWeights(torch.autograd.Function):
         ctx.save_for_backward(output)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (shifted,) = ctx.saved_tensors
         row_sum = shifted.sum(ctx.dim, keepdim=True).clamp_min(torch.finfo(grad.dtype).tiny)
         mean = (grad * shifted).sum(ctx.dim, keepdim=True) / row_sum

@@ -94,7 +94,9 @@ class PooledHeads(Transform):
                 f"pooled heads: a grid of {grid[0]} x {grid[1]} does not hold {points.k.shape[-2]} tokens"
             )
         window = self._window()
-        real = points.k.new_ones(points.k.shape[-2]) if points.mask is None else points.mask.to(points.k.dtype)
+        real = (
+            points.k.new_ones(points.k.shape[-2]) if points.mask is None else points.mask.to(points.k.dtype)
+        )
         real = real.unsqueeze(-1)
         count = _window_sums(real, grid, window)
         k = _window_sums(points.k * real, grid, window) / count.clamp_min(1)

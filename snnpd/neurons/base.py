@@ -1,6 +1,6 @@
 """What all neuron modules share: a declaration, a state carried from call to call, a choice of code."""
 
-from typing import Any, Literal
+from typing import Any
 
 from spikingjelly.activation_based.base import MemoryModule
 from torch import Tensor
@@ -9,8 +9,6 @@ from snnpd.errors import unknown
 from snnpd.neurons import dispatch
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.spikes import Alphabet
-
-StepMode = Literal["m", "s"]
 
 
 class Neuron(MemoryModule):
@@ -27,7 +25,7 @@ class Neuron(MemoryModule):
         UsageError: see `initial_state`.
     """
 
-    def __init__(self, spec: NeuronSpec, implementation: str, step_mode: StepMode) -> None:
+    def __init__(self, spec: NeuronSpec, implementation: str, step_mode: str) -> None:
         super().__init__()
         if step_mode not in self.supported_step_mode():
             raise unknown("step_mode", step_mode, self.supported_step_mode())

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from snnpd.errors import UsageError
-from snnpd.neurons.base import Neuron, StepMode
-from snnpd.neurons.spec import NeuronSpec, Reset
+from snnpd.neurons.base import Neuron
+from snnpd.neurons.spec import NeuronSpec
 from snnpd.spikes import BINARY, integer
 
 
@@ -21,13 +21,13 @@ class IF(Neuron):
         self,
         *,
         threshold: float = 1.0,
-        reset: Reset = "hard",
+        reset: str = "hard",
         reset_potential: float = 0.0,
         detach_reset: bool = True,
         surrogate: str = "sigmoid",
         surrogate_scale: float | None = None,
         implementation: str = "auto",
-        step_mode: StepMode = "m",
+        step_mode: str = "m",
     ) -> None:
         spec = NeuronSpec(
             BINARY,
@@ -54,14 +54,14 @@ class LIF(Neuron):
         *,
         decay: float = 0.5,
         threshold: float = 1.0,
-        reset: Reset = "hard",
+        reset: str = "hard",
         reset_potential: float = 0.0,
         detach_reset: bool = True,
         surrogate: str = "sigmoid",
         surrogate_scale: float | None = None,
         decay_input: bool = False,
         implementation: str = "auto",
-        step_mode: StepMode = "m",
+        step_mode: str = "m",
     ) -> None:
         spec = NeuronSpec(
             BINARY,
@@ -89,14 +89,14 @@ class ParametricLIF(Neuron):
         *,
         decay: float = 0.5,
         threshold: float = 1.0,
-        reset: Reset = "hard",
+        reset: str = "hard",
         reset_potential: float = 0.0,
         detach_reset: bool = True,
         surrogate: str = "sigmoid",
         surrogate_scale: float | None = None,
         decay_input: bool = False,
         implementation: str = "auto",
-        step_mode: StepMode = "m",
+        step_mode: str = "m",
     ) -> None:
         if not 0 < decay < 1:
             raise UsageError(f"a learned decay starts strictly between 0 and 1, got {decay}")
@@ -129,14 +129,14 @@ class IntegerLIF(Neuron):
 
     def __init__(
         self,
-        levels: int = 4,
         *,
+        levels: int = 4,
         decay: float = 0.5,
         threshold: float = 1.0,
         detach_reset: bool = True,
         decay_input: bool = False,
         implementation: str = "auto",
-        step_mode: StepMode = "m",
+        step_mode: str = "m",
     ) -> None:
         spec = NeuronSpec(
             integer(levels),

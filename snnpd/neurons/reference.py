@@ -55,7 +55,7 @@ def _ternary(spec: NeuronSpec, potential: Tensor, heaviside: Heaviside) -> tuple
     positive, negative = equations.fire_ternary(potential, spec.threshold, spec.lower_threshold, heaviside)
     spike = positive - negative
     if spec.reset == "hard":
-        event = spike if spec.detach_reset else positive + negative
+        event = positive + negative
         return spike, equations.reset_hard(potential, event, spec.reset_potential, spec.detach_reset)
     if spec.lower_threshold == spec.threshold:
         return spike, equations.reset_soft(potential, spike, spec.threshold, spec.detach_reset)

@@ -2,12 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from snnpd.errors import UsageError, unknown
 from snnpd.spikes import Alphabet, surrogate
 
-Reset = Literal["hard", "soft"]
 RESETS = ("hard", "soft")
 
 
@@ -15,7 +13,7 @@ RESETS = ("hard", "soft")
 class NeuronSpec:
     """A neuron of the integrate-and-fire family; what is learned comes beside it, as tensors, at each call.
 
-    `decay` None means no leak (IF). `negative_threshold` is a magnitude, of ternary neurons only; None means
+    `decay` None means no leak (IF); `reset` is "hard" or "soft". `negative_threshold` is a magnitude, of ternary neurons only; None means
     symmetric. `surrogate` None means straight-through, and is the only choice of integer neurons.
 
     Raises:
@@ -26,7 +24,7 @@ class NeuronSpec:
     decay: float | None = 0.5
     threshold: float = 1.0
     negative_threshold: float | None = None
-    reset: Reset = "hard"
+    reset: str = "hard"
     reset_potential: float = 0.0
     detach_reset: bool = True
     surrogate: str | None = "sigmoid"

@@ -1,29 +1,24 @@
 """The ternary (bipolar) neurons as modules."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from snnpd.errors import unknown
-from snnpd.neurons.base import Neuron, StepMode
-from snnpd.neurons.spec import NeuronSpec, Reset
+from snnpd.neurons.base import Neuron
+from snnpd.neurons.spec import NeuronSpec
 from snnpd.spikes import TERNARY
 
-Amplitude = Literal["fixed", "learned"]
 AMPLITUDES = ("fixed", "learned")
 
 
 class TernaryNeuron(Neuron):
-    """A ternary neuron; abstract. With a learned amplitude the output is amplitude · spikes.
+    """A ternary neuron; abstract. With amplitude "learned" the output is amplitude · spikes.
 
     The amplitude, one number that starts at 1, folds into the next weight once trained: the spikes
     themselves, the state and `alphabet` stay ternary.
     """
 
-    def __init__(
-        self, spec: NeuronSpec, amplitude: Amplitude, implementation: str, step_mode: StepMode
-    ) -> None:
+    def __init__(self, spec: NeuronSpec, amplitude: str, implementation: str, step_mode: str) -> None:
         super().__init__(spec, implementation, step_mode)
         if amplitude not in AMPLITUDES:
             raise unknown("amplitude", amplitude, AMPLITUDES)
@@ -45,14 +40,14 @@ class TernaryIF(TernaryNeuron):
         *,
         threshold: float = 1.0,
         negative_threshold: float | None = None,
-        amplitude: Amplitude = "fixed",
-        reset: Reset = "hard",
+        amplitude: str = "fixed",
+        reset: str = "hard",
         reset_potential: float = 0.0,
         detach_reset: bool = True,
         surrogate: str = "sigmoid",
         surrogate_scale: float | None = None,
         implementation: str = "auto",
-        step_mode: StepMode = "m",
+        step_mode: str = "m",
     ) -> None:
         spec = NeuronSpec(
             TERNARY,
@@ -84,15 +79,15 @@ class TernaryLIF(TernaryNeuron):
         decay: float = 0.5,
         threshold: float = 1.0,
         negative_threshold: float | None = None,
-        amplitude: Amplitude = "fixed",
-        reset: Reset = "hard",
+        amplitude: str = "fixed",
+        reset: str = "hard",
         reset_potential: float = 0.0,
         detach_reset: bool = True,
         surrogate: str = "sigmoid",
         surrogate_scale: float | None = None,
         decay_input: bool = False,
         implementation: str = "auto",
-        step_mode: StepMode = "m",
+        step_mode: str = "m",
     ) -> None:
         spec = NeuronSpec(
             TERNARY,

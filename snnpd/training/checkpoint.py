@@ -28,18 +28,18 @@ class Entry:
 
     @property
     def rank(self) -> tuple[float, float, int]:
-        """Larger is better: validation accuracy, then lower loss, then the earlier epoch; the last without them."""
+        """Larger is better: accuracy, then lower loss, then the earlier epoch; without figures the later epoch."""
         if self.val_accuracy is None or self.val_loss is None:
             return (0.0, 0.0, self.epoch)
         return (self.val_accuracy, -self.val_loss, -self.epoch)
 
 
 class Checkpoints:
-    """The checkpoints of a run: the last two and the best one, listed with their checksums in `manifest.json`.
+    """The checkpoints of a run: the last two and the best, with their checksums in `manifest.json`.
 
-    A file is complete before the manifest names it, and is deleted only after the manifest has ceased to, so the
-    manifest on disk always describes files that were whole. They hold tensors and plain types, and are read with
-    `weights_only=True`: no code is ever unpickled.
+    A file is complete before the manifest names it, and is deleted only after the manifest has ceased to, so
+    the manifest on disk always describes files that were whole. They hold tensors and plain types, and are
+    read with `weights_only=True`: no code is ever unpickled.
     """
 
     def __init__(self, folder: Path, num_last: int = 2) -> None:
@@ -80,9 +80,8 @@ class Checkpoints:
             write_atomic(self.folder / file, content)
             self._write_manifest(entries)
         except OSError as error:
-            raise TrainingError(
-                f"cannot write {self.folder / file}: {error.strerror or error}; {self.kept()}; make room, then resume"
-            ) from error
+            what = f"cannot write {self.folder / file}: {error.strerror or error}"
+            raise TrainingError(f"{what}; {self.kept()}; make room, then resume") from error
         self._delete_unlisted()
 
     def load(self, entry: Entry) -> dict[str, Any]:
@@ -104,7 +103,7 @@ class Checkpoints:
             raise UsageError(f"checkpoint {path} is no checkpoint ({str(error).splitlines()[0]})") from None
 
     def recover(self, say: Callable[[str], None]) -> dict[str, Any] | None:
-        """The state of the newest intact checkpoint; damaged ones are struck from the list, which `say` is told."""
+        """The state of the newest intact checkpoint; damaged ones leave the list, which `say` is told."""
         intact: list[Entry] = []
         state = None
         for entry in self.entries:
@@ -115,7 +114,7 @@ class Checkpoints:
             else:
                 intact.append(entry)
         if len(intact) < len(self.entries):
-            self.entries = intact
+            self._write_manifest(intact)
             say(f"falling back: {self.kept()}")
         return state
 

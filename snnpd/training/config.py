@@ -1,4 +1,4 @@
-"""The one typed tree of settings that a run is made from; the command line and the recipes are read into it."""
+"""The one typed tree of settings that a run is made from; recipes and the command line fill it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -41,7 +41,7 @@ class DataConfig:
     root: str | None = None
     """Folder of its files. None: where the data set looks by itself."""
     val_fraction: float = 0.1
-    """Fraction of the train part that is carved off, stratified, to choose the epoch. 0: the last epoch is used."""
+    """Fraction of the train part, stratified, that chooses the epoch. 0: none, the last epoch is used."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further options of the data set; one at a time as `--data.options.augment false`."""
 
@@ -105,7 +105,7 @@ class Config:
     """
 
     name: str | None = None
-    """Name of the run and of its folder. None: recipe and seed. A name already taken gets a number behind it."""
+    """Name of the run and its folder, with a number behind it if it is taken. None: recipe and seed."""
     out_dir: str = "runs"
     """Folder of all run folders."""
     seed: int = 0
@@ -134,7 +134,10 @@ _RULES = {
         lambda v: v >= 1,
         "a whole number from 1 upwards",
     ),
-    "data.val_fraction optim.ema_decay optim.label_smoothing": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
+    "data.val_fraction optim.ema_decay optim.label_smoothing": (
+        lambda v: 0 <= v < 1,
+        "a number from 0 to below 1",
+    ),
     "optim.min_lr_ratio optim.tet_lambda": (lambda v: 0 <= v <= 1, "a number from 0 to 1"),
     "optim.lr": (lambda v: 0 < v < float("inf"), "a positive number"),
     "optim.warmup_epochs optim.weight_decay optim.clip_norm optim.mixup": (

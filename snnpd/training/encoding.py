@@ -18,17 +18,19 @@ class Encoder:
     """Batches to network input: static data in T steps, event frames as they are.
 
     - `direct` shows the same values at every step.
-    - `rate` draws a spike with the value as probability, `latency` lets larger values spike earlier; both read
-      each sample scaled onto [0, 1] by its own smallest and largest value.
-    - `delta` spikes, with sign, where a value changes by 0.1 or more: along the tokens of a series, which then
-      stay for all steps; a picture changes once, when it appears at the first step.
+    - `rate` draws a spike with the value as probability, `latency` lets larger values spike earlier; both
+      read each sample scaled onto [0, 1] by its own smallest and largest value.
+    - `delta` spikes, with sign, where a value changes by 0.1 or more: along the tokens of a series, which
+      then stay for all steps; a picture changes once, when it appears at the first step.
 
     Source: snntorch.spikegen (rate, latency with linear code, delta with off-spikes).
     Shapes:
-        x: image `[B, C, H, W]`, series `[B, N, C]` with mask `[B, N]`, to `[T, B, ...]`; frames stay `[T, B, C, H, W]`.
+        x: image `[B, C, H, W]`, series `[B, N, C]` with mask `[B, N]`, to `[T, B, ...]`; frames stay `[T, B,
+        C, H, W]`.
 
     Raises:
-        UsageError: no time step, an unknown encoding, or event frames with another T or encoding than asked for.
+        UsageError: no time step, an unknown encoding, or event frames with another T or encoding than asked
+        for.
     """
 
     encoding: Encoding = "direct"
@@ -41,9 +43,12 @@ class Encoder:
         if self.encoding not in get_args(Encoding):
             raise unknown("encoding", self.encoding, get_args(Encoding))
         if self.kind == "frames" and self.encoding != "direct":
-            raise UsageError(f"encoding {self.encoding!r} with event frames, which are spikes already; use 'direct'")
+            raise UsageError(
+                f"encoding {self.encoding!r} with event frames, which are spikes already; use 'direct'"
+            )
 
     def __call__(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The network's input, time first."""
         if self.kind == "frames":
             if len(x) != self.time_steps:
                 raise UsageError(

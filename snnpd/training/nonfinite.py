@@ -6,6 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from snnpd.errors import TrainingError
+
+
+class NotFinite(TrainingError):
+    """A loss or gradient that is infinite or not a number."""
+
 
 def first_nonfinite_layer(model: nn.Module, run: Callable[[], Any]) -> str | None:
     """The qualified name of the first module whose output is not finite when `run` calls the model; None if all are.
@@ -45,7 +51,9 @@ def first_nonfinite_gradient(model: nn.Module) -> str | None:
 
 
 def _all_finite(values: Any) -> bool:
-    return all(bool(torch.isfinite(tensor).all()) for tensor in _tensors(values) if tensor.is_floating_point())
+    return all(
+        bool(torch.isfinite(tensor).all()) for tensor in _tensors(values) if tensor.is_floating_point()
+    )
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -41,9 +41,9 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
         weights fade at once even in short trainings.
     Source: the ramp of TensorFlow's ExponentialMovingAverage.
 
-    Batch-norm's running statistics are averaged alike. They then are those of the networks that the weights are
-    the average of; copied ones would belong to the last network, whose activations are scaled differently, and
-    behind a threshold that changes the firing rates. Counters (integers) are copied.
+    Batch-norm's running statistics are averaged alike. They then are those of the networks that the weights
+    are the average of; copied ones would belong to the last network, whose activations are scaled
+    differently, and behind a threshold that changes the firing rates. Counters (integers) are copied.
     """
 
     def average(averaged: list[Tensor], current: list[Tensor], num_updates: Tensor | int) -> None:

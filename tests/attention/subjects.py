@@ -1,5 +1,6 @@
 """The attention × neuron pairs under contract, and layers whose neurons really fire."""
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,8 @@ NEURONS = ["if", "lif", "plif", "ternary_if", "ternary_lif", "integer_lif"]
 POINT_NEURONS = ["ternary_if", "ternary_lif"]
 ANN = ["softmax", "attention_bn", "attention_sh", "attention_bn_sh"]
 BIPOLAR = ["bsa", "bipolar_bn", "bipolar_sh", "bipolar_bn_sh"]
+
+_calibrated: dict[str, ExpansionAttention] = {}
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ class Subject:
         return "-".join([self.attention, *map(str, self.options.values())])
 
     def make(self, dtype: torch.dtype = torch.float64) -> ExpansionAttention:
+        """A fresh copy of the layer in evaluation mode, its neurons made to fire."""
+        key = str(self)
+        if key not in _calibrated:
+            _calibrated[key] = self.calibrate()
+        return copy.deepcopy(_calibrated[key]).to(dtype)
+
+    def calibrate(self) -> ExpansionAttention:
         """The layer in evaluation mode, its batch-norms filled with statistics under which neurons fire."""
         torch.manual_seed(0)
         layer = create_attention(self.attention, DIM, NUM_HEADS, **self.options)
@@ -52,9 +62,11 @@ class Subject:
                 functional.reset_net(layer)
                 layer(self.tokens(seed=seed))
         functional.reset_net(layer)
-        return layer.eval().to(dtype)
+        return layer.eval()
 
-    def tokens(self, steps: int = 3, batch: int = 4, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    def tokens(
+        self, steps: int = 3, batch: int = 4, seed: int = 0, dtype: torch.dtype = torch.float64
+    ) -> Tensor:
         """Binary spikes for a spiking layer, features for an ANN layer; values differ from step to step."""
         generator = torch.Generator().manual_seed(seed)
         x = torch.randn(steps, batch, TOKENS, DIM, generator=generator, dtype=torch.float64)

@@ -74,6 +74,6 @@ def test_rounded_layers_have_the_straight_through_gradient(rounding: str, transf
 
 def test_keys_compete() -> None:
     """A ceiling without the straight-through gradient would give no key a negative share."""
-    scores = torch.tensor([2.0, 1.0, 0.0], requires_grad=True)
-    Shiftmax().weights(Exponential(base=2, scale=1.0), scores, None)[0].backward()
-    assert scores.grad[0] > 0 > scores.grad[1]
+    scores = torch.tensor([[2.0, 1.0, 0.0]], requires_grad=True)
+    Shiftmax().weights(Exponential(base=2, scale=1.0), scores, None)[0, 0].backward()
+    assert scores.grad[0, 0] > 0 > scores.grad[0, 1]

@@ -44,7 +44,9 @@ def test_dual_form_is_the_sum_written_out(kernel, normaliser, kappa, h, masked: 
     for i in range(5):
         values = {j: kappa(float(q[i] @ k[j]), 6) for j in real}
         total = sum(values.values())
-        scale = {"row": total, "ceil": 2.0 ** math.ceil(math.log2(total) - 1e-12) if total > 0 else 1}.get(h, h)
+        scale = {"row": total, "ceil": 2.0 ** math.ceil(math.log2(total) - 1e-12) if total > 0 else 1}.get(
+            h, h
+        )
         want = sum(value / scale * v[j] for j, value in values.items())
         assert torch.allclose(got[i], want, atol=1e-12)
     assert got.abs().max() > 0.05
@@ -106,7 +108,9 @@ class TestTokenBatchNorm:
         mask[1, :, 6:] = False
         k = torch.where(mask.unsqueeze(-1), self.points.k, torch.tensor(1e6, dtype=torch.float64))
         moved = TokenBatchNorm()(self.points._replace(k=k, mask=mask))
-        short = TokenBatchNorm()(Points(self.points.q[1:], self.points.k[1:, :, :6], self.points.v[1:, :, :6]))
+        short = TokenBatchNorm()(
+            Points(self.points.q[1:], self.points.k[1:, :, :6], self.points.v[1:, :, :6])
+        )
         assert torch.allclose(moved.k[1:, :, :6], short.k)
         assert torch.allclose(moved.q[1:], short.q)
 

@@ -37,7 +37,9 @@ def test_ceil_is_exact_on_integer_scores(scores: list[int]) -> None:
 
 @given(rows, st.integers(1, 23))
 def test_dyadic_is_exact_and_sums_to_one(scores: list[int], bits: int) -> None:
-    weights = [Fraction(w) for w in shiftmax(torch.tensor(scores).float(), rounding="dyadic", bits=bits).tolist()]
+    weights = [
+        Fraction(w) for w in shiftmax(torch.tensor(scores).float(), rounding="dyadic", bits=bits).tolist()
+    ]
     assert weights == exact_dyadic(scores, bits)
     assert sum(weights) == 1
 
@@ -135,7 +137,9 @@ def test_permuted_scores_give_permuted_weights_where_nothing_ties(rounding: str)
     assert torch.allclose(shiftmax(scores[order], rounding=rounding), weights[order])
 
 
-@pytest.mark.parametrize(("options", "words"), [({"rounding": "ciel"}, "'ceil'"), ({"bits": 24}, "bits = 24")])
+@pytest.mark.parametrize(
+    ("options", "words"), [({"rounding": "ciel"}, "'ceil'"), ({"bits": 24}, "bits = 24")]
+)
 def test_wrong_options_are_refused(options: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         shiftmax(torch.zeros(3), **options)

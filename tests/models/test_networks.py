@@ -76,7 +76,9 @@ def test_every_parameter_learns(name: str, attention: str, shape: dict) -> None:
 @pytest.mark.parametrize("size", ["tiny", "small", "cifar"])
 @pytest.mark.parametrize("shape", [{"input_shape": (3, 32, 32)}, {"input_shape": (29, 12)}])
 @pytest.mark.parametrize("attention", ANALOG)
-def test_twins_have_the_same_parameter_count_within_one_percent(size: str, shape: dict, attention: str) -> None:
+def test_twins_have_the_same_parameter_count_within_one_percent(
+    size: str, shape: dict, attention: str
+) -> None:
     def count(name: str, attention: str) -> int:
         with torch.device("meta"):
             model = snnpd.create_model(name, attention=attention, num_classes=10, **shape)
