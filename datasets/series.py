@@ -28,7 +28,7 @@ class _Problem:
             if len(found.series) != expected:
                 raise UsageError(
                     f"{folder}{self.name}_{part}.ts: found {len(found.series)} cases, expected "
-                    f"{expected} (official split); fetch the file again, or leave root out: aeon ships the set"
+                    f"{expected} (official split); fetch it again, or leave root out: aeon ships the set"
                 )
         return train, test
 

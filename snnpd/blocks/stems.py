@@ -62,7 +62,7 @@ class ConvStem(nn.Module):
         self.position = ConvNorm(widths[-1], Stage(widths[-1], pool=False))
 
     def forward(
-        self, x: Float[Tensor, "T B c h w"], mask: Bool[Tensor, "B N"] | None = None
+        self, x: Float[Tensor, "T B *sample"], mask: Bool[Tensor, "B N"] | None = None
     ) -> Float[Tensor, "T B N C"]:
         """Tokens as potentials, row by row."""
         if x.ndim != 5 or tuple(x.shape[2:]) != self.input_shape:
@@ -109,7 +109,7 @@ class SeriesStem(nn.Module):
         self.position_norm = nn.BatchNorm1d(dim)
 
     def forward(
-        self, x: Float[Tensor, "T B N c"], mask: Bool[Tensor, "B N"] | None = None
+        self, x: Float[Tensor, "T B *sample"], mask: Bool[Tensor, "B N"] | None = None
     ) -> Float[Tensor, "T B N C"]:
         """Tokens as potentials; padded tokens are zero."""
         if x.ndim != 4 or x.shape[-1] != self.in_channels:

@@ -13,8 +13,8 @@ RESETS = ("hard", "soft")
 class NeuronSpec:
     """A neuron of the integrate-and-fire family; what is learned comes beside it, as tensors, at each call.
 
-    `decay` None means no leak (IF); `reset` is "hard" or "soft". `negative_threshold` is a magnitude, of ternary neurons only; None means
-    symmetric. `surrogate` None means straight-through, and is the only choice of integer neurons.
+    `decay` None means no leak (IF); `reset` is "hard" or "soft". `negative_threshold` is a magnitude, of ternary
+    neurons only; None means symmetric. `surrogate` None means straight-through, which is what integer neurons take.
 
     Raises:
         UsageError: a value out of its range, or options that contradict each other.

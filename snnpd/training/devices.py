@@ -2,6 +2,7 @@
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from snnpd.errors import UsageError
 from snnpd.training.config import RuntimeConfig
@@ -28,3 +29,10 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
         raise UsageError(f"cannot run on {wish}: {' '.join(str(error).split())}") from error
     fabric.launch()
     return fabric
+
+
+def sum_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
+    """The sum of a tensor over all processes."""
+    total = fabric.all_reduce(values, reduce_op="sum")
+    assert isinstance(total, Tensor)  # Fabric also takes collections of tensors
+    return total

@@ -1,8 +1,8 @@
 """Accuracy to the last sample, the same for any number of processes."""
 
 from collections.abc import Iterable
-from contextlib import nullcontext
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from snnpd.neurons import firing_rates
+from snnpd.training.devices import sum_over_processes
 from snnpd.training.encoding import Encoder
 from snnpd.training.metrics import Score
 from snnpd.training.seeding import seeded
@@ -42,42 +43,48 @@ def evaluate(
     seed: int = 0,
     rates: bool = False,
 ) -> Score:
-    """The score of `model` in evaluation mode over all batches of all processes, which must share the samples out.
+    """The score of `model` in evaluation mode over the batches of all processes, which share the samples out.
 
-    The prediction is the class of the largest mean logit over time, the loss its cross-entropy. A drawn
-    encoding is a function of (seed, rank, batch), so two evaluations agree.
+    The prediction is the class of the largest mean logit over time, the loss its cross-entropy. A drawn encoding is
+    a function of (seed, rank, batch), so two evaluations agree.
     """
     model.eval()
-    sums = torch.zeros(2, dtype=torch.int64, device=fabric.device)
+    num_samples = 0
+    correct = torch.zeros((), dtype=torch.int64, device=fabric.device)
     loss = torch.zeros((), device=fabric.device)
-    with firing_rates(model) if rates else nullcontext({}) as layers:
+    with rates_of(model, rates) as layers:
         for index, batch in enumerate(loader):
             batch = fabric.to_device(batch)
             with seeded(seed, fabric.global_rank, index):
                 x = encode(batch.x, batch.mask)
             with fabric.autocast():
-                logits = forward(model, x, batch.mask)
-            mean = logits.float().mean(0)
-            loss += functional.cross_entropy(mean, batch.y, reduction="sum")
-            sums += torch.stack(
-                [(mean.argmax(-1) == batch.y).sum(), torch.tensor(len(mean), device=mean.device)]
-            )
-    layers = _mean_over_processes(layers, int(sums[1]), fabric) if rates else {}
-    correct, total = fabric.all_reduce(sums, reduce_op="sum").tolist()
-    total_loss = fabric.all_reduce(loss, reduce_op="sum").item()
-    return Score(correct, total, total_loss / max(total, 1), layers)
+                logits = forward(model, x, batch.mask).float().mean(0)
+            loss += functional.cross_entropy(logits, batch.y, reduction="sum")
+            correct += (logits.argmax(-1) == batch.y).sum()
+            num_samples += len(logits)
+    total = int(sum_over_processes(fabric, torch.tensor(num_samples, device=fabric.device)))
+    return Score(
+        correct=int(sum_over_processes(fabric, correct)),
+        total=total,
+        loss=sum_over_processes(fabric, loss).item() / max(total, 1),
+        firing_rates=_mean_over_processes(fabric, layers, num_samples / max(total, 1)) if rates else {},
+    )
 
 
 def forward(model: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
-    """Logits per time step of one presentation, from a state that is reset (for networks that do not do it)."""
+    """Logits per time step; first resets the state, for networks that do not do it themselves."""
     reset_net(model)
     return model(x) if mask is None else model(x, mask=mask)
 
 
-def _mean_over_processes(rates: dict[str, float], num_samples: int, fabric: Fabric) -> dict[str, float]:
-    if fabric.world_size == 1:
-        return dict(rates)
+def rates_of(model: nn.Module, wanted: bool) -> AbstractContextManager[dict[str, float]]:
+    """`firing_rates` where they are wanted, else a dictionary that stays empty: counting costs time."""
+    return firing_rates(model) if wanted else nullcontext({})
+
+
+def _mean_over_processes(fabric: Fabric, rates: dict[str, float], share: float) -> dict[str, float]:
+    # A process without a sample has no names; the first process always has samples.
     names: list[str] = fabric.broadcast(list(rates))
-    local: list[Any] = [rates.get(name, 0.0) * num_samples for name in names] + [num_samples]
-    *sums, total = fabric.all_reduce(torch.tensor(local, device=fabric.device), reduce_op="sum").tolist()
-    return {name: value / total for name, value in zip(names, sums, strict=True)}
+    weighted = torch.tensor([rates.get(name, 0.0) * share for name in names], dtype=torch.float32)
+    means = sum_over_processes(fabric, weighted.to(fabric.device)).tolist()
+    return dict(zip(names, means, strict=True))

@@ -9,6 +9,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from snnpd.training.config import OptimConfig
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def adamw(model: nn.Module, config: OptimConfig, *, fused: bool = True) -> AdamW:
     """AdamW over the trainable parameters, without weight decay on biases, norms and other one-dimensional ones.
@@ -46,7 +48,7 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
     differently, and behind a threshold that changes the firing rates. Counters (integers) are copied.
     """
 
-    def average(averaged: list[Tensor], current: list[Tensor], num_updates: Tensor | int) -> None:
+    def average(averaged: Tensors, current: Tensors, num_updates: Tensor | int) -> None:
         if not averaged[0].is_floating_point():
             torch._foreach_copy_(averaged, current)
             return

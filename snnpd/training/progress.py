@@ -18,6 +18,7 @@ class Display(ABC):
     """Shows a training; enter it as a context for the time that it runs."""
 
     def __enter__(self) -> "Display":
+        """The display, shown from here on."""
         return self
 
     def __exit__(
@@ -99,9 +100,9 @@ class Bar(Lines):
         figures = _figures(loss, accuracy, firing_rate)
         completed = epoch - 1 + done
         if self.task is None:
-            # Created at the first step: a resumed training starts where it is, and its pace is not overrated.
+            # Only now: a resumed training starts where it is, and its pace is not overrated.
             self.task = self.bar.add_task(
-                description, total=self.num_epochs, completed=completed, figures=figures
+                description, total=self.num_epochs, completed=epoch - 1, figures=figures
             )
         self.bar.update(self.task, description=description, completed=completed, figures=figures)
 

@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from snnpd.neurons import firing_rates
 from snnpd.training.config import Config
+from snnpd.training.devices import sum_over_processes
 from snnpd.training.encoding import Encoder
-from snnpd.training.evaluate import Batch, forward
+from snnpd.training.evaluate import Batch, forward, rates_of
 from snnpd.training.losses import classification_loss, mixed_targets, mixup
 from snnpd.training.nonfinite import NotFinite, first_nonfinite_gradient, first_nonfinite_layer
 from snnpd.training.optim import adamw, learning_rate, moving_average
@@ -80,7 +80,7 @@ class Trainer:
             group.append(self._present(self.fabric.to_device(batch)))
             is_last = len(group) == steps.group_size(index)
             with (
-                firing_rates(self.model) if index == 0 else nullcontext({}) as rates,
+                rates_of(self.model, index == 0) as rates,
                 self.fabric.no_backward_sync(self.wrapped, enabled=not is_last),
             ):
                 sums += self._backward(group[-1], steps.group_size(index))
@@ -88,12 +88,12 @@ class Trainer:
                 firing_rate = sum(rates.values()) / len(rates) if rates else None
             if is_last:
                 lr = steps.learning_rate(index)
-                self._step(lr, group, sums, f"epoch {epoch}, step {steps.number(index)}")
+                self._step(lr, group, sums[0], f"epoch {epoch}, step {steps.number(index)}")
                 group = []
             if display.wants_step():
                 loss, correct, total = sums.tolist()
                 display.step(epoch, (index + 1) / len(loader), loss / total, correct / total, firing_rate)
-        loss, correct, total = self.fabric.all_reduce(sums, reduce_op="sum").tolist()
+        loss, correct, total = sum_over_processes(self.fabric, sums).tolist()
         return TrainFigures(loss / total, correct / total, lr, firing_rate)
 
     def gather_statistics(self) -> None:
@@ -101,7 +101,7 @@ class Trainer:
         if self.fabric.world_size > 1:
             for buffer in self.kept_model.buffers():
                 if buffer.is_floating_point():
-                    buffer.copy_(self.fabric.all_reduce(buffer, reduce_op="mean"))
+                    buffer.copy_(sum_over_processes(self.fabric, buffer) / self.fabric.world_size)
 
     def state(self, epoch: int) -> dict[str, Any]:
         """Everything that a resumed training needs besides its configuration: tensors and plain types only."""
@@ -140,19 +140,18 @@ class Trainer:
             [loss.detach() * num_samples, correct.float(), correct.new_tensor(num_samples).float()]
         )
 
-    def _step(self, lr: float, group: list[Presented], sums: Tensor, where: str) -> None:
+    def _step(self, lr: float, group: list[Presented], loss: Tensor, where: str) -> None:
         norm = self.fabric.clip_gradients(
             self.wrapped,
             self.stepper,
             max_norm=self.config.optim.clip_norm or math.inf,
             error_if_nonfinite=False,
         )
-        # The one place where every step waits for the device: a step on a gradient that is not finite would
-        # spoil the weights, and with them the search for the layer. Under 16-mixed the scaler skips such
-        # steps itself.
-        suspects = sums[0] if self.config.runtime.precision == "16-mixed" else torch.stack([sums[0], norm])
-        if not math.isfinite(self.fabric.all_reduce(suspects, reduce_op="sum").sum().item()):
-            raise NotFinite(self._explain(group, sums, where))
+        # The one place where every step waits for the device: a step on a gradient that is not finite would spoil
+        # the weights, and with them the search for the layer. Under 16-mixed the scaler skips such steps itself.
+        suspect = loss if self.config.runtime.precision == "16-mixed" or norm is None else loss + norm
+        if not math.isfinite(sum_over_processes(self.fabric, suspect).item()):
+            raise NotFinite(self._explain(group, loss, where))
         for part in self.optimizer.param_groups:
             part["lr"] = lr
         self.stepper.step()
@@ -160,24 +159,23 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(self.model)
 
-    def _explain(self, group: list[Presented], sums: Tensor, where: str) -> str:
-        what = "gradient" if math.isfinite(sums[0].item()) else "loss"
-        place = None
-        for batch in group:
-            with torch.no_grad(), self.fabric.autocast():
-                place = place or first_nonfinite_layer(
-                    self.model, lambda b=batch: forward(self.model, b.x, b.mask)
-                )
-        if place:
-            place = f"first output that is not: {place}"
-        elif name := first_nonfinite_gradient(self.model):
-            place = f"all outputs are, first gradient that is not, counted back from the loss: {name}"
-        # With several processes only one may have seen the batch.
-        found = [self.fabric.broadcast(place, src=rank) for rank in range(self.fabric.world_size)]
-        best = min((text for text in found if text), key=lambda text: text.startswith("all"), default=None)
-        return (
-            f"the {what} is not finite at {where}; {best or 'no layer shows it when the batch is run again'}"
-        )
+    def _explain(self, group: list[Presented], loss: Tensor, where: str) -> str:
+        what = "gradient" if math.isfinite(loss.item()) else "loss"
+        # With several processes, perhaps only one of them saw the batch; the gradients are the same in all.
+        mine = self._first_layer(group)
+        layers = [self.fabric.broadcast(mine, src=rank) for rank in range(self.fabric.world_size)]
+        if layer := next(filter(None, layers), None):
+            place = f"first in the output of {layer}"
+        elif parameter := first_nonfinite_gradient(self.model):
+            place = f"with all outputs finite; counted back from the loss, first at {parameter}"
+        else:
+            place = "in no layer's output when the batch is run again"
+        return f"the {what} is not finite at {where}, {place}"
+
+    def _first_layer(self, group: list[Presented]) -> str | None:
+        with torch.no_grad(), self.fabric.autocast():
+            runs = (partial(forward, self.model, batch.x, batch.mask) for batch in group)
+            return next(filter(None, (first_nonfinite_layer(self.model, run) for run in runs)), None)
 
 
 class _Steps:

@@ -1,0 +1,139 @@
+"""Gradients against back-propagation through time written out by hand, in float64."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from snnpd.neurons import IntegerLIF, ParametricLIF, TernaryIF, TernaryLIF
+from snnpd.neurons.reference import one_step
+from snnpd.neurons.spec import NeuronSpec
+from snnpd.spikes import BINARY, TERNARY, surrogate
+
+SHAPE = (7, 3, 40)
+RESETS = [("hard", 0.0), ("hard", 0.25), ("soft", 0.0)]
+
+
+def normal(seed: int) -> Tensor:
+    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def sigmoid_derivative(x: Tensor) -> Tensor:
+    return 4.0 * torch.sigmoid(4.0 * x) * torch.sigmoid(-4.0 * x)
+
+
+def bptt(spec: NeuronSpec, x: Tensor, upstream: Tensor, decay: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Spikes, and the gradients of Σ upstream · spikes to the inputs and to the decay."""
+    rest, plus = spec.reset_potential, spec.threshold
+    minus = spec.lower_threshold if spec.alphabet == TERNARY else float("inf")
+    gain = 1 - decay if spec.decay_input else 1.0
+    before, potentials, spikes = [], [], []
+    h = torch.full_like(x[0], rest)
+    for current in x:
+        before.append(h)
+        u = rest + decay * (h - rest) + gain * current
+        p, n = (u >= plus).double(), (-u >= minus).double()
+        h = (
+            torch.where(p + n > 0, rest, u)
+            if spec.reset == "hard"
+            else u - plus * p + torch.where(n > 0, minus, 0.0)
+        )
+        potentials.append(u)
+        spikes.append(p - n)
+    grad_x, grad_decay, grad_h = torch.zeros_like(x), x.new_zeros(()), torch.zeros_like(h)
+    for t in reversed(range(len(x))):
+        u, s = potentials[t], spikes[t]
+        slope_plus = sigmoid_derivative(u - plus)
+        slope_minus = sigmoid_derivative(-u - minus) if spec.alphabet == TERNARY else 0.0
+        if spec.reset == "hard":
+            through_reset = (1 - s.abs()) + (not spec.detach_reset) * (rest - u) * (slope_plus - slope_minus)
+        else:
+            pull = plus * slope_plus + (minus * slope_minus if spec.alphabet == TERNARY else 0.0)
+            through_reset = 1 - (not spec.detach_reset) * pull
+        grad_u = upstream[t] * (slope_plus + slope_minus) + grad_h * through_reset
+        grad_x[t] = gain * grad_u
+        grad_decay += (grad_u * (before[t] - rest - (x[t] if spec.decay_input else 0.0))).sum()
+        grad_h = decay * grad_u
+    return torch.stack(spikes), grad_x, grad_decay
+
+
+@pytest.mark.parametrize(("reset", "detach", "decay_input"), list(product(RESETS, [True, False], [True, False])))
+def test_asymmetric_thresholds_and_learned_amplitude(reset, detach: bool, decay_input: bool) -> None:
+    neuron = TernaryLIF(
+        decay=0.7,
+        threshold=0.9,
+        negative_threshold=0.4,
+        amplitude="learned",
+        reset=reset[0],
+        reset_potential=reset[1],
+        detach_reset=detach,
+        decay_input=decay_input,
+    ).double()
+    assert neuron.amplitude is not None
+    with torch.no_grad():
+        neuron.amplitude.fill_(1.5)
+    x, upstream = normal(0).requires_grad_(), normal(1)
+    output = neuron(x)
+    (upstream * output).sum().backward()
+    spikes, grad_x, _ = bptt(neuron.spec, x.detach(), 1.5 * upstream, 0.7)
+    assert TERNARY.contains(spikes)
+    assert spikes.unique().numel() == 3
+    torch.testing.assert_close(output, 1.5 * spikes, rtol=0, atol=0)
+    torch.testing.assert_close(x.grad, grad_x, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(neuron.amplitude.grad, (upstream * spikes).sum(), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("reset", "detach", "decay_input"), list(product(RESETS, [True, False], [True, False])))
+def test_learned_decay(reset, detach: bool, decay_input: bool) -> None:
+    neuron = ParametricLIF(
+        reset=reset[0], reset_potential=reset[1], detach_reset=detach, decay_input=decay_input
+    ).double()
+    with torch.no_grad():
+        neuron.w.fill_(0.8)
+    decay = neuron.w.sigmoid().item()
+    x, upstream = normal(0).requires_grad_(), normal(1)
+    spikes = neuron(x)
+    (upstream * spikes).sum().backward()
+    expected, grad_x, grad_decay = bptt(neuron.spec, x.detach(), upstream, decay)
+    assert torch.equal(spikes, expected)
+    torch.testing.assert_close(x.grad, grad_x, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(neuron.w.grad, grad_decay * decay * (1 - decay), rtol=1e-10, atol=0)
+
+
+def test_without_leak() -> None:
+    neuron = TernaryIF(negative_threshold=0.6, detach_reset=False)
+    x, upstream = normal(0).requires_grad_(), normal(1)
+    (upstream * neuron(x)).sum().backward()
+    torch.testing.assert_close(
+        x.grad, bptt(neuron.spec, x.detach(), upstream, 1.0)[1], rtol=1e-10, atol=1e-12
+    )
+
+
+def test_integer_counts_pass_the_gradient_straight_through_inside_the_window() -> None:
+    x = torch.tensor([[-0.1, 0.0, 0.7, 2.0, 2.1]], requires_grad=True)
+    counts = IntegerLIF(levels=4, threshold=0.5)(x)
+    counts.sum().backward()
+    assert counts.tolist() == [[0.0, 0.0, 1.0, 4.0, 4.0]]
+    assert x.grad is not None
+    assert x.grad.tolist() == [[0.0, 2.0, 2.0, 2.0, 0.0]]
+
+
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("alphabet", [BINARY, TERNARY], ids=["binary", "ternary"])
+def test_the_smooth_neuron_has_its_finite_differences(alphabet, reset) -> None:
+    """With the surrogate's primitive for the step nothing may be cut where `detach_reset` is off."""
+    spec = NeuronSpec(alphabet, reset=reset[0], reset_potential=reset[1], detach_reset=False)
+    smooth = surrogate("sigmoid")
+    smooth.set_spiking_mode(False)
+
+    def outputs(x_seq: Tensor, decay: Tensor) -> Tensor:
+        state, spikes = torch.zeros_like(x_seq[0]), []
+        for x in x_seq:
+            spike, state = one_step(spec, x, state, decay, smooth)
+            spikes.append(spike)
+        return torch.stack([*spikes, state])
+
+    x = normal(0)[:4, 0, :3].clone().requires_grad_()
+    decay = torch.tensor(0.6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(outputs, (x, decay))
