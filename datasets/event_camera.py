@@ -1,12 +1,15 @@
 """A simulated event camera: each pixel fires whenever its log-intensity has moved by a threshold."""
 
 import numpy as np
+from jaxtyping import Shaped
 from numpy.typing import ArrayLike, NDArray
 
 from snnpd.errors import UsageError
 
 # p is 1 where the pixel became brighter, 0 where it became darker; t is in microseconds.
 EVENT_DTYPE = np.dtype([("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "i1")])
+Events = Shaped[np.ndarray, "E"]
+
 _MAX_SIDE = 2**15
 
 
@@ -17,7 +20,7 @@ def simulate_events(
     threshold: float | tuple[float, float] = 0.25,
     eps: float = 0.1,
     log_intensity: bool = False,
-) -> NDArray[np.void]:
+) -> Events:
     """The events of a video, a structured array (x, y, t, p) sorted by t.
 
     Between two frames the log-intensity L runs linearly. A pixel remembers the level of its last event (at
@@ -74,7 +77,7 @@ def _events(
     interval: NDArray[np.float64],
     fraction: NDArray[np.float64],
     brighter: NDArray[np.bool_],
-) -> NDArray[np.void]:
+) -> Events:
     """The events of one frame interval, sorted by time; at one moment, by pixel."""
     events = np.empty(len(pixel), dtype=EVENT_DTYPE)
     events["y"], events["x"] = np.divmod(pixel, width)

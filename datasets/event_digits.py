@@ -5,13 +5,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from snnpd.datasets.arrays import Samples, split_arrays
 from snnpd.datasets.augment import ShiftFlip
 from snnpd.datasets.digits import CLASS_NAMES, WHITE, digit_samples
-from snnpd.datasets.event_camera import simulate_events
+from snnpd.datasets.event_camera import Events, simulate_events
 from snnpd.datasets.frames import events_to_frames
 from snnpd.datasets.progress import track_slow
 from snnpd.datasets.saccade import DURATION_US, NUM_SACCADES, moving_images, saccade_path
@@ -67,7 +66,7 @@ def event_digits(
 
 def saccade_events(
     images: Float[np.ndarray, "B h w"], *, sensor: int = 20, threshold: float = 0.25
-) -> NDArray[np.void]:
+) -> Events:
     """The events of images `[B, h, w]` in [0, 1], each on its own sensor, one sensor below the other.
 
     Image b has the rows from b · sensor up to (b + 1) · sensor: those of one image are simply its events.
@@ -103,7 +102,7 @@ def _frames(part: str, time_steps: int, sensor: int, threshold: float, signed: b
 
 
 def _count(
-    events: NDArray[np.void], num_images: int, time_steps: int, sensor: int, signed: bool
+    events: Events, num_images: int, time_steps: int, sensor: int, signed: bool
 ) -> Int[np.ndarray, "B T P S S"]:
     """Frames of images whose sensors stand one below the other."""
     tall = events_to_frames(

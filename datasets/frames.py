@@ -2,13 +2,13 @@
 
 import numpy as np
 from jaxtyping import Int
-from numpy.typing import NDArray
 
+from snnpd.datasets.event_camera import Events
 from snnpd.errors import UsageError
 
 
 def events_to_frames(
-    events: NDArray[np.void],
+    events: Events,
     num_frames: int,
     height: int,
     width: int,

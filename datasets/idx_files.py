@@ -4,8 +4,8 @@ import gzip
 import math
 import struct
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from snnpd.errors import UsageError
 
 _UNSIGNED_BYTE = 0x08
 _CHUNK = 1 << 20
+
+Stream = gzip.GzipFile | BufferedReader
 
 
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
@@ -53,14 +55,14 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> Stream:
     """Goes by the content, not by the name: browsers unpack some files and leave the name as it was."""
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(path, "rb")) if zipped else path.open("rb")
+    return gzip.GzipFile(path) if zipped else path.open("rb")
 
 
-def _read_header(stream: BinaryIO, path: Path, ndim: int) -> tuple[int, ...]:
+def _read_header(stream: Stream, path: Path, ndim: int) -> tuple[int, ...]:
     size = 4 + 4 * ndim
     header = stream.read(size)
     if len(header) >= 4 and header[:4] != bytes([0, 0, _UNSIGNED_BYTE, ndim]):
@@ -77,7 +79,7 @@ def _read_header(stream: BinaryIO, path: Path, ndim: int) -> tuple[int, ...]:
     return struct.unpack(f">{ndim}I", header[4:])
 
 
-def _read_up_to(stream: BinaryIO, limit: int) -> bytearray:
+def _read_up_to(stream: Stream, limit: int) -> bytearray:
     data = bytearray()
     while len(data) < limit:
         piece = stream.read(min(_CHUNK, limit - len(data)))

@@ -1,5 +1,6 @@
 """Multivariate series of any lengths from aeon: the sets it ships, and `.ts` files."""
 
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -18,6 +19,7 @@ class LabelledSeries(NamedTuple):
     names: list[str]
 
 
+@lru_cache(maxsize=4)
 def shipped_series(problem: str, loader: str, split: str) -> LabelledSeries:
     """One official part of a set inside the aeon package: `loader` is aeon's function, `split` its option.
 
@@ -49,13 +51,14 @@ def read_ts(path: Path) -> LabelledSeries:
         raise UsageError(f"{path}: truncated or damaged .ts file ({reason}); fetch it again") from error
     if len(series) == 0:
         raise UsageError(f"{path}: no case after @data; fetch the file again")
+    names = [str(name) for name in names]
     for number, name in enumerate(names):
         if name not in header["class_values"]:
             raise UsageError(
                 f"{path}: case {number + 1} ends in {_short(name)!r}, expected one of the header's classes "
                 f"({', '.join(header['class_values'])}); truncated or damaged, fetch the file again"
             )
-    return LabelledSeries(_checked(list(series), str(path)), [str(name) for name in names])
+    return LabelledSeries(_checked(list(series), str(path)), names)
 
 
 def _checked(series: list[np.ndarray], where: str) -> list[Tensor]:

@@ -6,9 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from snnpd.attention.table import SPIKING, create_attention, pools_its_heads
+from snnpd.attention.table import SPIKING, attention_maker
 from snnpd.blocks import FeedForward, PreActivationBlock
-from snnpd.errors import unknown
 from snnpd.models.backbone import CIFAR, SMALL, TINY, Backbone, build_stem, stage_widths
 from snnpd.neurons import create_neuron
 from snnpd.projections import LinearNorm
@@ -22,7 +21,7 @@ def spikingformer(
     pools: Sequence[bool],
     input_shape: Sequence[int] = (3, 32, 32),
     num_classes: int = 10,
-    attention: str = "bsa",
+    attention: str | Callable[..., nn.Module] = "bsa",
     attention_options: dict[str, Any] | None = None,
     neuron: str | Callable[[], nn.Module] = "lif",
     neuron_options: dict[str, Any] | None = None,
@@ -35,7 +34,8 @@ def spikingformer(
         dim: width C; `depth` blocks of `num_heads` heads.
         pools: one entry a stem convolution, True where a max-pool halves the image (not used for series).
         input_shape: `(channels, height, width)` of an image or an event frame, `(tokens, channels)` of a series.
-        attention: a spiking attention by name, with `attention_options`.
+        attention: a spiking attention by name, or a class that is called as `(dim, num_heads, neuron=neuron)`;
+            both with `attention_options`.
         neuron: the neuron outside the attention's queries and keys, by name with `neuron_options`, or a callable
             that makes one (SpikingJelly's, say, in multi-step mode).
 
@@ -44,18 +44,14 @@ def spikingformer(
     Raises:
         UsageError: unknown attention, neuron or option; sides or widths that do not divide.
     """
-    if attention not in SPIKING:
-        raise unknown("spiking attention", attention, SPIKING)
     make = partial(create_neuron, neuron, **(neuron_options or {})) if isinstance(neuron, str) else neuron
     stem = build_stem(input_shape, stage_widths(dim, pools), dim, make)
-    options = {"neuron": neuron} | (attention_options or {})
-    if pools_its_heads(attention):
-        options.setdefault("grid", stem.grid)
+    attend = attention_maker(attention, SPIKING, stem.grid, **{"neuron": neuron} | (attention_options or {}))
     hidden = int(dim * mlp_ratio)
     blocks = [
         PreActivationBlock(
             make(),
-            create_attention(attention, dim, num_heads, **options),
+            attend(dim, num_heads),
             FeedForward(make(), LinearNorm(dim, hidden), make(), LinearNorm(hidden, dim)),
             dropout,
         )

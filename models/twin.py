@@ -1,12 +1,12 @@
 """The ANN twins: same stem, widths, depths and parameter count (±1 %) as the spiking networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from snnpd.attention.table import ANALOG, create_attention, pools_its_heads
+from snnpd.attention.table import ANALOG, attention_maker
 from snnpd.blocks import FeedForward, PreActivationBlock
 from snnpd.errors import unknown
 from snnpd.models.backbone import CIFAR, SMALL, TINY, Backbone, build_stem, stage_widths
@@ -23,7 +23,7 @@ def vit_twin(
     pools: Sequence[bool],
     input_shape: Sequence[int] = (3, 32, 32),
     num_classes: int = 10,
-    attention: str = "softmax",
+    attention: str | Callable[..., nn.Module] = "softmax",
     attention_options: dict[str, Any] | None = None,
     activation: str = "gelu",
     mlp_ratio: float = 4.0,
@@ -37,20 +37,16 @@ def vit_twin(
     Raises:
         UsageError: unknown attention, activation or option; sides or widths that do not divide.
     """
-    if attention not in ANALOG:
-        raise unknown("ANN attention", attention, ANALOG)
     if activation not in ACTIVATIONS:
         raise unknown("activation", activation, ACTIVATIONS)
     make = ACTIVATIONS[activation]
     stem = build_stem(input_shape, stage_widths(dim, pools), dim, make)
-    options = dict(attention_options or {})
-    if pools_its_heads(attention):
-        options.setdefault("grid", stem.grid)
+    attend = attention_maker(attention, ANALOG, stem.grid, **(attention_options or {}))
     hidden = int(dim * mlp_ratio)
     blocks = [
         PreActivationBlock(
             nn.LayerNorm(dim),
-            create_attention(attention, dim, num_heads, **options),
+            attend(dim, num_heads),
             FeedForward(nn.LayerNorm(dim), PlainLinear(dim, hidden), make(), PlainLinear(hidden, dim)),
             dropout,
         )

@@ -1,6 +1,10 @@
 """The attention layers by the names that configurations use."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+
+from torch import nn
 
 from snnpd.attention.layer import ExpansionAttention
 from snnpd.registry import accepted_options, create, resolve
@@ -31,11 +35,27 @@ def create_attention(name: str, dim: int, num_heads: int, **options: Any) -> Exp
     return layer
 
 
+def attention_maker(
+    attention: str | Callable[..., nn.Module],
+    allowed: Mapping[str, str],
+    grid: tuple[int, int] | None = None,
+    **options: Any,
+) -> Callable[[int, int], nn.Module]:
+    """What makes attention layers of (width, heads): a name among `allowed`, or the user's own class.
+
+    `grid`, rows and columns of image tokens, goes to the layers that take it (those that pool their heads).
+
+    Raises:
+        UsageError: the name is not among `allowed`; the nearest ones are given.
+    """
+    target = resolve("attention", attention, allowed) if isinstance(attention, str) else attention
+    if "grid" in accepted_options(target):
+        options.setdefault("grid", grid)
+    if isinstance(attention, str):
+        return partial(create_attention, attention, **options)
+    return partial(attention, **options)
+
+
 def list_attentions() -> list[str]:
     """The names that `create_attention` takes."""
     return sorted(ATTENTIONS)
-
-
-def pools_its_heads(name: str) -> bool:
-    """Whether the layer pools tokens, and so wants to know their image grid."""
-    return "grid" in accepted_options(resolve("attention", name, ATTENTIONS))

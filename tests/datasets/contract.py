@@ -2,7 +2,7 @@
 
 import pickle
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,8 +33,8 @@ def same(some: list[tuple[Tensor, int]], others: list[tuple[Tensor, int]]) -> bo
 
 class DatasetContract:
     # Options that switch augmentation on and off.
-    AUGMENTED: dict[str, Any] = {"augment": True}
-    PLAIN: dict[str, Any] = {"augment": False}
+    AUGMENTED: ClassVar[dict[str, Any]] = {"augment": True}
+    PLAIN: ClassVar[dict[str, Any]] = {"augment": False}
     # Whether standardisation takes the mean away.
     CENTRED = True
     SOME = range(0, 40, 3)

@@ -9,7 +9,9 @@ import numpy as np
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    return (
+        struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    )
 
 
 def write_idx_folder(folder: Path, num_classes: int = 10, zipped: bool = False, size: int = 12) -> Path:
@@ -44,7 +46,13 @@ def python2_batch(pixels: np.ndarray, labels: np.ndarray, key: bytes) -> bytes:
         return b"J" + struct.pack("<i", value)
 
     raw = b"T" + struct.pack("<i", pixels.size) + pixels.tobytes()
-    empty = b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n" + b"K\x00\x85" + string(b"b") + b"\x87R"
+    empty = (
+        b"cnumpy.core.multiarray\n_reconstruct\n"
+        + b"cnumpy\nndarray\n"
+        + b"K\x00\x85"
+        + string(b"b")
+        + b"\x87R"
+    )
     dtype = b"cnumpy\ndtype\n" + string(b"u1") + b"K\x00K\x01\x87R"
     dtype += b"(K\x03" + string(b"|") + b"NNN" + number(-1) + number(-1) + b"K\x00tb"
     shape = number(pixels.shape[0]) + number(pixels.shape[1]) + b"\x86"

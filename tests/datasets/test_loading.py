@@ -1,5 +1,7 @@
 """Collating, sampling and loading."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 import torch
@@ -68,15 +70,17 @@ def test_shards(num_samples: int, world_size: int) -> None:
         ]
 
     evaluation = shards(shuffle=False)
-    assert sorted(sum(evaluation, [])) == list(range(num_samples))
+    assert sorted(chain(*evaluation)) == list(range(num_samples))
     training = shards(shuffle=True)
     assert {len(shard) for shard in training} == {num_samples // world_size}
-    assert len(set(sum(training, []))) == num_samples // world_size * world_size
+    assert len(set(chain(*training))) == num_samples // world_size * world_size
     assert training != shards(shuffle=True, epoch=2)
 
 
 def test_order_is_a_function_of_seed_and_epoch() -> None:
-    assert order(EpochSampler(50, shuffle=True, seed=3), 4) == order(EpochSampler(50, shuffle=True, seed=3), 4)
+    assert order(EpochSampler(50, shuffle=True, seed=3), 4) == order(
+        EpochSampler(50, shuffle=True, seed=3), 4
+    )
     orders = [order(EpochSampler(50, shuffle=True, seed=s), e) for s, e in ((0, 0), (0, 1), (1, 0), (1, 1))]
     assert len({tuple(one) for one in orders}) == 4
     assert order(EpochSampler(5, shuffle=False), 3) == [0, 1, 2, 3, 4]

@@ -25,32 +25,27 @@ def sigmoid_derivative(x: Tensor) -> Tensor:
 
 def bptt(spec: NeuronSpec, x: Tensor, upstream: Tensor, decay: float) -> tuple[Tensor, Tensor, Tensor]:
     """Spikes, and the gradients of Σ upstream · spikes to the inputs and to the decay."""
-    rest, plus = spec.reset_potential, spec.threshold
-    minus = spec.lower_threshold if spec.alphabet == TERNARY else float("inf")
+    rest, plus, minus = spec.reset_potential, spec.threshold, spec.lower_threshold
+    signed = float(spec.alphabet == TERNARY)
     gain = 1 - decay if spec.decay_input else 1.0
     before, potentials, spikes = [], [], []
     h = torch.full_like(x[0], rest)
     for current in x:
         before.append(h)
         u = rest + decay * (h - rest) + gain * current
-        p, n = (u >= plus).double(), (-u >= minus).double()
-        h = (
-            torch.where(p + n > 0, rest, u)
-            if spec.reset == "hard"
-            else u - plus * p + torch.where(n > 0, minus, 0.0)
-        )
+        p, n = (u >= plus).double(), signed * (-u >= minus).double()
+        h = (1 - p - n) * u + (p + n) * rest if spec.reset == "hard" else u - plus * p + minus * n
         potentials.append(u)
         spikes.append(p - n)
     grad_x, grad_decay, grad_h = torch.zeros_like(x), x.new_zeros(()), torch.zeros_like(h)
     for t in reversed(range(len(x))):
         u, s = potentials[t], spikes[t]
         slope_plus = sigmoid_derivative(u - plus)
-        slope_minus = sigmoid_derivative(-u - minus) if spec.alphabet == TERNARY else 0.0
+        slope_minus = signed * sigmoid_derivative(-u - minus)
         if spec.reset == "hard":
             through_reset = (1 - s.abs()) + (not spec.detach_reset) * (rest - u) * (slope_plus - slope_minus)
         else:
-            pull = plus * slope_plus + (minus * slope_minus if spec.alphabet == TERNARY else 0.0)
-            through_reset = 1 - (not spec.detach_reset) * pull
+            through_reset = 1 - (not spec.detach_reset) * (plus * slope_plus + minus * slope_minus)
         grad_u = upstream[t] * (slope_plus + slope_minus) + grad_h * through_reset
         grad_x[t] = gain * grad_u
         grad_decay += (grad_u * (before[t] - rest - (x[t] if spec.decay_input else 0.0))).sum()
@@ -58,7 +53,9 @@ def bptt(spec: NeuronSpec, x: Tensor, upstream: Tensor, decay: float) -> tuple[T
     return torch.stack(spikes), grad_x, grad_decay
 
 
-@pytest.mark.parametrize(("reset", "detach", "decay_input"), list(product(RESETS, [True, False], [True, False])))
+@pytest.mark.parametrize(
+    ("reset", "detach", "decay_input"), list(product(RESETS, [True, False], [True, False]))
+)
 def test_asymmetric_thresholds_and_learned_amplitude(reset, detach: bool, decay_input: bool) -> None:
     neuron = TernaryLIF(
         decay=0.7,
@@ -84,7 +81,9 @@ def test_asymmetric_thresholds_and_learned_amplitude(reset, detach: bool, decay_
     torch.testing.assert_close(neuron.amplitude.grad, (upstream * spikes).sum(), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize(("reset", "detach", "decay_input"), list(product(RESETS, [True, False], [True, False])))
+@pytest.mark.parametrize(
+    ("reset", "detach", "decay_input"), list(product(RESETS, [True, False], [True, False]))
+)
 def test_learned_decay(reset, detach: bool, decay_input: bool) -> None:
     neuron = ParametricLIF(
         reset=reset[0], reset_potential=reset[1], detach_reset=detach, decay_input=decay_input
