@@ -58,8 +58,8 @@ _CIFAR100_FORMATS = (
 
 
 def cifar10(
-    root: str | None = None,
     *,
+    root: str | None = None,
     seed: int = 0,
     val_fraction: float = 0.1,
     augment: bool = True,
@@ -80,8 +80,8 @@ def cifar10(
 
 
 def cifar100(
-    root: str | None = None,
     *,
+    root: str | None = None,
     seed: int = 0,
     val_fraction: float = 0.1,
     augment: bool = True,

@@ -28,8 +28,8 @@ _WHITE = 255
 
 
 def idx_folder(
-    root: str | None = None,
     *,
+    root: str | None = None,
     num_classes: int | None = None,
     seed: int = 0,
     val_fraction: float = 0.1,
@@ -56,7 +56,7 @@ def idx_folder(
 
 
 def mnist(
-    root: str | None = None, *, seed: int = 0, val_fraction: float = 0.1, augment: bool = True
+    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: bool = True
 ) -> Splits:
     """MNIST: 60,000 train and 10,000 test images of handwritten digits, 28 × 28 pixels, 10 classes.
 
@@ -73,7 +73,7 @@ def mnist(
 
 
 def fashion_mnist(
-    root: str | None = None, *, seed: int = 0, val_fraction: float = 0.1, augment: bool = True
+    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: bool = True
 ) -> Splits:
     """Fashion-MNIST: 60,000 train and 10,000 test images of clothes, 28 × 28 pixels, 10 classes.
 

@@ -38,7 +38,7 @@ _BASIC_MOTIONS = _Problem("BasicMotions", "load_basic_motions", num_train=40, nu
 
 
 def japanese_vowels(
-    root: str | None = None, *, seed: int = 0, val_fraction: float = 0.1, jitter: float = 0.0
+    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, jitter: float = 0.0
 ) -> Splits:
     """JapaneseVowels: 270 train and 370 test series of 7 to 29 tokens, 12 cepstrum coefficients, 9 speakers.
 
@@ -55,7 +55,7 @@ def japanese_vowels(
 
 
 def basic_motions(
-    root: str | None = None, *, seed: int = 0, val_fraction: float = 0.1, jitter: float = 0.0
+    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, jitter: float = 0.0
 ) -> Splits:
     """BasicMotions: 40 train and 40 test series of 100 tokens, 6 channels of a smart watch, 4 activities.
 
@@ -72,8 +72,8 @@ def basic_motions(
 
 
 def ts_folder(
-    root: str | None = None,
     *,
+    root: str | None = None,
     problem: str = "",
     seed: int = 0,
     val_fraction: float = 0.1,

@@ -45,8 +45,8 @@ def read_ts(path: Path) -> LabelledSeries:
         raise UsageError(f"{path}: empty file; fetch it again")
     try:
         series, names, header = load(str(path), return_meta_data=True)
-    # Aeon's reader fails in many ways on a damaged file: without @data, for example, it indexes None.
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    # Aeon's reader fails in many ways on a damaged file; UnicodeDecodeError is a ValueError.
+    except (OSError, ValueError, LookupError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"{path}: truncated or damaged .ts file ({reason}); fetch it again") from error
     if len(series) == 0:

@@ -17,7 +17,7 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> UsageError:
 
     Example:
         >>> print(unknown("attention", "bas", ["bsa", "ssa", "softmax"]))
-        unknown attention 'bas'; did you mean 'bsa' or 'ssa'?
+        unknown attention 'bas'; did you mean 'bsa'?
     """
     known = sorted(options)
     near = get_close_matches(name, known, n=3, cutoff=0.5)

@@ -16,7 +16,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 def write_idx_folder(folder: Path, num_classes: int = 10, zipped: bool = False, size: int = 12) -> Path:
     rng = np.random.default_rng(0)
-    for part, num in (("train", 6 * num_classes), ("t10k", 2 * num_classes)):
+    for part, num in (("train", 10 * num_classes), ("t10k", 2 * num_classes)):
         images = rng.integers(0, 256, size=(num, size, size))
         labels = np.arange(num) % num_classes
         for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):

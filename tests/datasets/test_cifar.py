@@ -49,7 +49,7 @@ class TestCifar10(DatasetContract):
         self.root = str(write_cifar10(tmp_path, request.param))
 
     def make(self, **options: Any) -> Splits:
-        return cifar10(self.root, **options)
+        return cifar10(root=self.root, **options)
 
 
 class TestCifar100(DatasetContract):
@@ -58,7 +58,7 @@ class TestCifar100(DatasetContract):
         self.root = str(write_cifar100(tmp_path, "binary"))
 
     def make(self, **options: Any) -> Splits:
-        return cifar100(self.root, **{"val_fraction": 0.34, **options})
+        return cifar100(root=self.root, **{"val_fraction": 0.34, **options})
 
 
 @pytest.mark.parametrize("write", [python2_batch, python3_batch])
@@ -87,16 +87,16 @@ def test_both_formats_give_one_data_set(tmp_path: Path) -> None:
     for layout in ("binary", "python2", "python3"):
         (tmp_path / layout).mkdir()
         roots.append(str(write_cifar10(tmp_path / layout, layout)))
-    some, *others = [cifar10(root, seed=2) for root in roots]
+    some, *others = [cifar10(root=root, seed=2) for root in roots]
     for other in others:
         assert same(items(some.train), items(other.train))
         assert same(items(some.test), items(other.test))
-    inside = cifar10(f"{roots[0]}/cifar-10-batches-bin", seed=2)
+    inside = cifar10(root=f"{roots[0]}/cifar-10-batches-bin", seed=2)
     assert same(items(some.test), items(inside.test))
 
 
 def test_fine_classes_from_the_python_version(tmp_path: Path) -> None:
-    splits = cifar100(str(write_cifar100(tmp_path, "python")), val_fraction=0)
+    splits = cifar100(root=str(write_cifar100(tmp_path, "python")), val_fraction=0)
     assert splits.num_classes == len(set(splits.class_names)) == 100
     assert splits.test.labels.tolist() == list(range(100))
 
@@ -104,7 +104,7 @@ def test_fine_classes_from_the_python_version(tmp_path: Path) -> None:
 def test_randaugment_goes_on_top(tmp_path: Path) -> None:
     pytest.importorskip("torchvision")
     root = str(write_cifar10(tmp_path, "binary"))
-    some, again, without = (cifar10(root, randaugment=on).train for on in (True, True, False))
+    some, again, without = (cifar10(root=root, randaugment=on).train for on in (True, True, False))
     assert same(items(some, range(8)), items(again, range(8)))
     assert same(some.__getitems__([3, 5]), [again[3], again[5]])
     assert not same(items(some, range(8)), items(without, range(8)))
@@ -195,4 +195,4 @@ def edit(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], object
 def test_damaged_binary_folders(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(write_cifar10(tmp_path, "binary") / "cifar-10-batches-bin")
     with pytest.raises(UsageError, match=message):
-        cifar10(str(tmp_path))
+        cifar10(root=str(tmp_path))

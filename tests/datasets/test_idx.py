@@ -28,7 +28,7 @@ class TestIdx(DatasetContract):
         self.root = str(write_idx_folder(tmp_path, zipped=request.param == "mnist"))
 
     def make(self, **options: Any) -> Splits:
-        return self.factory(root=self.root, **{"val_fraction": 0.2, **options})
+        return self.factory(root=self.root, **options)
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -40,7 +40,7 @@ def test_pixels_and_labels_are_those_of_the_file(tmp_path: Path, zipped: bool) -
 
 
 def test_pixels_run_from_zero_to_one_before_standardisation(tmp_path: Path) -> None:
-    test = idx_folder(str(write_idx_folder(tmp_path))).test
+    test = idx_folder(root=str(write_idx_folder(tmp_path))).test
     pixels = test.standard.undo(test[3][0])
     np.testing.assert_allclose(
         pixels[0], read_idx(tmp_path / "t10k-images-idx3-ubyte", 3)[3] / 255, atol=1e-6
@@ -52,9 +52,7 @@ def test_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     factory = FACTORIES[name]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(idx_module, "FASHION_FOLDERS", ("data/fashion-mnist",))
-    with pytest.raises(
-        UsageError, match=f"{name}: found no files in data/.*or give root=FOLDER|and give root"
-    ):
+    with pytest.raises(UsageError, match=rf"{name}: found no files in data/.* give root=FOLDER"):
         factory()
     folder = tmp_path / "data" / name.replace("_", "-")
     folder.mkdir(parents=True)
@@ -108,12 +106,12 @@ def replace_labels(part: str, labels: list[int]) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (replace_labels("train", [0] * 59), "train-labels-idx1-ubyte: found 59 labels, expected 60"),
+        (replace_labels("train", [0] * 99), "train-labels-idx1-ubyte: found 99 labels, expected 100"),
         (
             replace_labels("t10k", [0] * 19 + [10]),
             "t10k-labels.*: label out of range: sample 19 has 10, allowed are 0 to 9",
         ),
-        (replace_labels("train", [*range(9)] * 6 + [8] * 6), "empty class: no sample of class 9"),
+        (replace_labels("train", [*range(9)] * 11 + [8]), "empty class: no sample of class 9"),
         (lambda folder: (folder / "t10k-images-idx3-ubyte").unlink(), "found no t10k-images-idx3-ubyte or"),
         (
             lambda folder: (folder / "t10k-images-idx3-ubyte").write_bytes(idx_bytes(np.ones((20, 9, 9)))),
@@ -124,13 +122,13 @@ def replace_labels(part: str, labels: list[int]) -> Callable[[Path], object]:
 def test_files_that_do_not_fit(tmp_path: Path, change: Callable[[Path], object], message: str) -> None:
     change(write_idx_folder(tmp_path))
     with pytest.raises(UsageError, match=message):
-        mnist(str(tmp_path))
+        mnist(root=str(tmp_path))
 
 
 def test_number_of_classes_is_counted_or_given(tmp_path: Path) -> None:
     write_idx_folder(tmp_path, num_classes=4)
-    assert idx_folder(str(tmp_path), val_fraction=0.2).num_classes == 4
+    assert idx_folder(root=str(tmp_path)).num_classes == 4
     with pytest.raises(UsageError, match="sample 3 has 3, allowed are 0 to 2"):
-        idx_folder(str(tmp_path), num_classes=3)
+        idx_folder(root=str(tmp_path), num_classes=3)
     with pytest.raises(UsageError, match="idx: no root"):
         idx_folder()

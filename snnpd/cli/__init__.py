@@ -1,0 +1,57 @@
+"""The command line: `snnpd train | evaluate | models | datasets | recipes | doctor`."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from snnpd.cli.stopping import Stopped, raise_on_signals
+from snnpd.errors import TrainingError, UsageError
+from snnpd.registry import resolve
+
+__all__ = ["main"]
+
+# Imported when asked for, so that a listing does not wait for the libraries of a training.
+COMMANDS: dict[str, str] = {
+    "train": "snnpd.cli.train:main",
+    "evaluate": "snnpd.cli.evaluate:main",
+    "models": "snnpd.cli.listing:models",
+    "datasets": "snnpd.cli.listing:datasets",
+    "recipes": "snnpd.cli.listing:recipes",
+    "doctor": "snnpd.cli.doctor:main",
+}
+
+USAGE = """usage: snnpd COMMAND [options]
+
+commands:
+  train      train a network: a recipe, its options overridden on the command line (--help lists them)
+  evaluate   read the test accuracy of a finished run again, to the last sample
+  models     networks, attentions and neurons by name
+  datasets   data sets by name
+  recipes    recipes by name
+  doctor     versions, devices, and which neuron implementation runs
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and gives its exit code: 0, 2 for bad input or a failed training, 128 + n after signal n."""
+    command, *rest = [*(sys.argv[1:] if argv is None else argv), ""][:-1] or ["--help"]
+    if command in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    try:
+        with raise_on_signals():
+            return resolve("command", command, COMMANDS)(rest)
+    except SystemExit as end:  # --help and --print_config end in the parser
+        return int(end.code or 0)
+    except Stopped as stop:
+        _complain(str(stop))
+        return 128 + stop.signum
+    except (UsageError, TrainingError, OSError) as error:
+        _complain(f"error: {' '.join(str(error).split())}")
+        return 2
+
+
+def _complain(line: str) -> None:
+    # With several processes each meets the error; the first one reports it.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"snnpd: {line}", file=sys.stderr)

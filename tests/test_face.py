@@ -1,0 +1,55 @@
+"""The names that others write down; a change here is a change of the face, and belongs in the changelog."""
+
+import importlib
+import inspect
+
+import pytest
+
+import snnpd
+from snnpd.expansion import shiftmax
+
+FACE = {
+    "snnpd": "__version__ create_dataset create_model list_datasets list_models",
+    "snnpd.expansion": "Constant Expansion Exponential Kernel Linear Normaliser Points PooledHeads PositiveFeatures "
+    "RowSum Shiftmax TokenBatchNorm Transform expand shiftmax",
+    "snnpd.neurons": "IF IntegerLIF LIF ParametricLIF TernaryIF TernaryLIF create_neuron decay_from_tau explain "
+    "firing_rates list_neurons set_default_implementation use_implementation",
+    "snnpd.attention": "AttentionBN AttentionBNSH AttentionSH BipolarBN BipolarBNSH BipolarSH BipolarSelfAttention "
+    "ExpansionAttention SoftmaxAttention SpikingSelfAttention create_attention list_attentions record_attention",
+    "snnpd.blocks": "ConvStem FeedForward PreActivationBlock SeriesStem Stage token_grid",
+}
+
+
+@pytest.mark.parametrize("module", FACE)
+def test_the_public_names(module: str) -> None:
+    found = importlib.import_module(module)
+    assert sorted(found.__all__) == sorted(FACE[module].split())
+    assert all(hasattr(found, name) for name in found.__all__)
+
+
+def test_the_names_in_configurations() -> None:
+    assert snnpd.list_models() == [
+        "spikingformer_cifar",
+        "spikingformer_small",
+        "spikingformer_tiny",
+        "vit_cifar_twin",
+        "vit_small_twin",
+        "vit_tiny_twin",
+    ]
+    assert snnpd.list_datasets() == [
+        "basic_motions",
+        "cifar10",
+        "cifar100",
+        "digits",
+        "event_digits",
+        "fashion_mnist",
+        "idx",
+        "japanese_vowels",
+        "mnist",
+    ]
+
+
+def test_shiftmax_has_its_signature() -> None:
+    parameters = inspect.signature(shiftmax).parameters
+    assert list(parameters)[:3] == ["scores", "dim", "rounding"]
+    assert (parameters["dim"].default, parameters["rounding"].default) == (-1, "ceil")
