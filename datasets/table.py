@@ -1,6 +1,7 @@
 """The data sets by name."""
 
 DATASETS: dict[str, str] = {
+    "ts": "snnpd.datasets.series:ts_folder",
     "digits": "snnpd.datasets.digits:digits",
     "event_digits": "snnpd.datasets.event_digits:event_digits",
     "idx": "snnpd.datasets.idx:idx_folder",

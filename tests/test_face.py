@@ -46,6 +46,7 @@ def test_the_names_in_configurations() -> None:
         "idx",
         "japanese_vowels",
         "mnist",
+        "ts",
     ]
 
 

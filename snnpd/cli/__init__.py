@@ -34,7 +34,7 @@ commands:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and gives its exit code: 0, 2 for bad input or a failed training, 128 + n after signal n."""
-    command, *rest = [*(sys.argv[1:] if argv is None else argv), ""][:-1] or ["--help"]
+    command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("-h", "--help"):
         print(USAGE, end="")
         return 0

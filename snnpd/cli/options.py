@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -11,16 +11,12 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from snnpd.cli.recipes import DEFAULT, find_recipe
+from snnpd.cli.words import expand, value_of, without
 from snnpd.errors import UsageError, unknown
 from snnpd.training.config import Config, config_from, differences, flatten
 from snnpd.training.files import newest_run_folder
 
 CONFIG_FILE = "config.yaml"
-# What people say for them, besides the last part of any dotted name.
-SHORT = {"model": "model.name", "data": "data.name", "dataset": "data.name"}
-FREE = ("model.options", "data.options")  # whatever the network or the data set takes
-OPTIONAL_VALUE = ("resume", "print_config")
-OWN = ("help", "recipe", *OPTIONAL_VALUE)
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def parse_config(words: Sequence[str], base: Path, recipe: str) -> Config:
     except argparse.ArgumentError as error:
         raise explain(str(error)) from error
     tree.pop("recipe")
-    config = config_from(tree)
+    config: Config = config_from(tree)
     return config if config.name else config_from(tree | {"name": f"{recipe}-seed{config.seed}"})
 
 
@@ -102,71 +98,6 @@ def make_parser() -> ArgumentParser:
     return parser
 
 
-def expand(argv: Sequence[str]) -> list[str]:
-    """The words with every option by its whole name: `--epochs` for `--optim.epochs`, `--batch-size` likewise.
-
-    Raises:
-        UsageError: an option that is unknown or stands for several, with the nearest names, or a stray word.
-    """
-    known = [*flatten(Config()), *OWN]
-    words: list[str] = []
-    wants_value = False
-    for word in argv:
-        if word == "-h":
-            word = "--help"
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            name = whole_name(name.replace("-", "_") if not name.startswith(FREE) else name, known)
-            word = f"--{name}{equals}{value}"
-            wants_value = not equals and name != "help"
-        elif not wants_value:
-            raise UsageError(f"stray word {word!r}; options begin with --, and each takes one value")
-        else:
-            wants_value = False
-        words.append(word)
-    return words
-
-
-def whole_name(name: str, known: Iterable[str]) -> str:
-    """The dotted name of an option that may be given by its last part.
-
-    Raises:
-        UsageError: none or several options end so.
-    """
-    if name in known or name.startswith(tuple(f"{free}." for free in FREE)):
-        return name
-    if name in SHORT:
-        return SHORT[name]
-    whole = [one for one in known if one.endswith(f".{name}")]
-    if len(whole) != 1:
-        ends = {one.rpartition(".")[2] for one in known}
-        raise unknown("option", f"--{name}", [f"--{one}" for one in {*known, *ends} if one not in FREE])
-    return whole[0]
-
-
-def value_of(words: Sequence[str], option: str) -> str | None:
-    """The value of the last `--option`: "" if it stands alone, None if it is not there."""
-    value = None
-    for word, after in zip(words, [*words[1:], "--"], strict=True):
-        if word.partition("=")[0] == f"--{option}":
-            value = word.partition("=")[2] or ("" if after.startswith("--") else after)
-    if value == "" and option not in OPTIONAL_VALUE:
-        raise UsageError(f"--{option} stands without a value")
-    return value
-
-
-def without(words: Sequence[str], options: Iterable[str]) -> list[str]:
-    """The words less these options and their values."""
-    kept: list[str] = []
-    dropping = False
-    for word in words:
-        if word.startswith("--"):
-            dropping = word[2:].partition("=")[0] in options
-        if not dropping:
-            kept.append(word)
-    return kept
-
-
 def recipe_name(recipe: str | None, base: Path) -> str:
     """The name that a run has from its recipe; a resumed run's own file is none."""
     return Path(recipe or DEFAULT).stem if base.name != CONFIG_FILE else base.parent.name
@@ -182,10 +113,24 @@ def check_keys(path: Path) -> None:
         raise UsageError(f"{path} holds no settings; write one a line, `seed: 0` say")
     for key, value in tree.items():
         part = get_type_hints(Config).get(key)
-        inner = [f"{key}.{name}" for name in value] if is_dataclass(part) and isinstance(value, Mapping) else [key]
+        inner = (
+            [f"{key}.{name}" for name in value]
+            if is_dataclass(part) and isinstance(value, Mapping)
+            else [key]
+        )
         for name in inner:
             if name not in {*flatten(Config()), *get_type_hints(Config)}:
                 raise UsageError(f"{path}: {unknown('setting', str(name), flatten(Config()))}")
+
+
+def read_config(path: Path) -> Config:
+    """The settings in a run's own file.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    check_keys(path)
+    return config_from(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def check_same(folder: Path, config: Config) -> None:
@@ -193,8 +138,7 @@ def check_same(folder: Path, config: Config) -> None:
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise UsageError(f"{folder} has no {CONFIG_FILE}; it was stopped before it began, so train anew")
-    check_keys(path)
-    changed = differences(config_from(yaml.safe_load(path.read_text(encoding="utf-8"))), config)
+    changed = differences(read_config(path), config)
     if changed:
         raise UsageError(
             f"cannot resume {folder} with other settings: {'; '.join(changed)} (its own → asked for); "

@@ -27,7 +27,9 @@ def find_recipe(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         if not path.is_file():
-            raise UsageError(f"recipe {name_or_path}: no such file; `snnpd recipes` lists those that are shipped")
+            raise UsageError(
+                f"recipe {name_or_path}: no such file; `snnpd recipes` lists those that are shipped"
+            )
         return path
     if name_or_path not in list_recipes():
         raise unknown("recipe", name_or_path, list_recipes())
@@ -39,7 +41,7 @@ def shipped_results() -> dict[str, Any]:
     return read_json(RESULTS) if RESULTS.exists() else {}
 
 
-def twin_figure(recipe: str | None) -> tuple[str, float, int] | None:
+def twin_figure(recipe: str) -> tuple[str, float, int] | None:
     """The recipe of the twin, its shipped mean test accuracy, and over how many seeds; None if none is shipped."""
     results = shipped_results()
     twin = results.get(recipe, {}).get("twin")

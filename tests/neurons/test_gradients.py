@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnpd.neurons import IntegerLIF, ParametricLIF, TernaryIF, TernaryLIF
+from snnpd.neurons import IF, IntegerLIF, ParametricLIF, TernaryIF, TernaryLIF
 from snnpd.neurons.reference import one_step
 from snnpd.neurons.spec import NeuronSpec
-from snnpd.spikes import BINARY, TERNARY, surrogate
+from snnpd.spikes import BINARY, SURROGATES, TERNARY, surrogate
 
 SHAPE = (7, 3, 40)
 RESETS = [("hard", 0.0), ("hard", 0.25), ("soft", 0.0)]
@@ -107,6 +107,22 @@ def test_without_leak() -> None:
     torch.testing.assert_close(
         x.grad, bptt(neuron.spec, x.detach(), upstream, 1.0)[1], rtol=1e-10, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("scale", [None, 0.8])
+@pytest.mark.parametrize("name", SURROGATES)
+def test_a_neuron_differentiates_by_the_surrogate_it_was_given(name: str, scale: float | None) -> None:
+    x, shifted = normal(0)[:1].requires_grad_(), (normal(0)[:1] - 1.0).requires_grad_()
+    IF(surrogate=name, surrogate_scale=scale)(x).sum().backward()
+    surrogate(name, scale)(shifted).sum().backward()
+    torch.testing.assert_close(x.grad, shifted.grad, rtol=1e-12, atol=0)
+
+
+def test_gradients_pass_from_call_to_call_through_the_state() -> None:
+    neuron, halves, whole = TernaryLIF(), normal(0).requires_grad_(), normal(0).requires_grad_()
+    torch.cat([neuron(halves[:3]), neuron(halves[3:])]).sum().backward()
+    TernaryLIF()(whole).sum().backward()
+    torch.testing.assert_close(halves.grad, whole.grad, rtol=1e-12, atol=0)
 
 
 def test_integer_counts_pass_the_gradient_straight_through_inside_the_window() -> None:
