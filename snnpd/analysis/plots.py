@@ -43,17 +43,14 @@ def plot_curves(metrics: Path, png: Path, chosen_epoch: int | None = None) -> No
     """
     rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
     has_rate = any(row["firing_rate"] is not None for row in rows)
-    panels = 4 if has_rate else 3
-    figure = new_figure(3.1 * panels, 2.9)
-    axes = figure.subplots(1, panels)
-    _curves(axes[0], rows, "Loss", {"train_loss": ("train", BLUE), "val_loss": ("validation", ORANGE)})
-    accuracies = {"train_accuracy": ("train", BLUE), "val_accuracy": ("validation", ORANGE)}
-    _curves(axes[1], rows, "Accuracy", accuracies, percent=True)
+    figure = new_figure(3.1 * (3 + has_rate), 2.9)
+    axes = figure.subplots(1, 3 + has_rate)
+    _draw(axes[0], "Loss", rows, train_loss=BLUE, val_loss=ORANGE)
+    _draw(axes[1], "Accuracy (%)", rows, scale=100, train_accuracy=BLUE, val_accuracy=ORANGE)
     if has_rate:
-        _curves(axes[2], rows, "Firing rate", {"firing_rate": ("mean over layers", BLUE)})
-        axes[2].set_ylim(bottom=0)
-    _curves(axes[-1], rows, "Learning rate", {"lr": ("lr", BLUE)})
-    axes[-1].ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+        _draw(axes[2], "Firing rate, mean over layers", rows, firing_rate=BLUE)
+        axes[2].set_ylim(0, 1.15 * max(axes[2].get_ylim()))
+    _draw(axes[-1], "Learning rate (10⁻³)", rows, scale=1000, lr=BLUE)
     for panel in axes[:2]:
         if chosen_epoch is not None:
             panel.axvline(
@@ -63,20 +60,15 @@ def plot_curves(metrics: Path, png: Path, chosen_epoch: int | None = None) -> No
     save_figure(figure, png)
 
 
-def _curves(
-    axes: Axes,
-    rows: list[dict[str, Any]],
-    title: str,
-    curves: dict[str, tuple[str, str]],
-    percent: bool = False,
-) -> None:
-    for key, (label, colour) in curves.items():
-        points = [(row["epoch"], row[key] * (100 if percent else 1)) for row in rows if row[key] is not None]
+def _draw(axes: Axes, title: str, rows: list[dict[str, Any]], scale: float = 1.0, **colours: str) -> None:
+    for key, colour in colours.items():
+        points = [(row["epoch"], scale * row[key]) for row in rows if row[key] is not None]
         if points:
+            label = {"train": "train", "val": "validation"}.get(key.partition("_")[0], key)
             # A single epoch has no line to see.
             marker = "o" if len(points) < 3 else ""
             axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=1.6, marker=marker)
     axes.set_xlabel("epoch")
     axes.grid(axis="y", color=FAINT, linewidth=0.4, alpha=0.7)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    tidy(axes, f"{title} (%)" if percent else title)
+    tidy(axes, title)

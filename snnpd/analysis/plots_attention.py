@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from torch import Tensor
 
-from snnpd.analysis.plots import BLUE, FAINT, INK, new_figure, save_figure, tidy
+from snnpd.analysis.plots import BLUE, FAINT, INK, ORANGE, new_figure, save_figure, tidy
 
 MAX_HEADS = 4
 
@@ -21,22 +22,21 @@ def plot_attention(maps: Sequence[Tensor], png: Path, image: Tensor | None = Non
         maps: `[N, M]` a head; M may differ (pooled keys).
         image: `[C, H, W]` of any range, whose tokens lie on a grid row by row; None for a series.
     """
-    heads = list(maps[:MAX_HEADS])
+    heads = [head.detach().float().cpu().numpy() for head in maps[:MAX_HEADS]]
     picture = None if image is None else _picture(image)
     first = 0 if picture is None else 1
     figure = new_figure(2.3 * (len(heads) + first), 5.0)
     axes = figure.subplots(2, len(heads) + first, squeeze=False)
     if picture is not None:
-        axes[0, 0].imshow(picture, cmap="gray_r")
-        tidy(axes[0, 0], "sample")
+        _show_picture(axes[0, 0], picture, "sample")
         axes[1, 0].set_axis_off()
-        axes[0, 0].set(xticks=[], yticks=[])
-        axes[0, 0].spines[:].set_visible(False)
-    for number, (head, column) in enumerate(zip(heads, axes.T[first:], strict=True), start=1):
-        weights = head.detach().float().cpu().numpy()
+        note = "below each head:\nhow much attention\neach key receives,\norange the most"
+        axes[1, 0].text(0, 1, note, transform=axes[1, 0].transAxes, fontsize=9, color=INK, va="top")
+    for number, (weights, column) in enumerate(zip(heads, axes.T[first:], strict=True), start=1):
         column[0].imshow(weights, cmap="magma_r", vmin=0, aspect="auto", interpolation="nearest")
         column[0].set(xlabel="key", ylabel="query" if number == 1 else "")
         tidy(column[0], f"head {number}")
+        # 1 is what each key would receive if all received the same.
         received = weights.sum(0) / max(weights.sum(), 1e-12) * weights.shape[1]
         if picture is None:
             _along_series(column[1], received)
@@ -58,13 +58,19 @@ def _along_series(axes: Axes, received: NDArray[np.float32]) -> None:
 def _over_picture(axes: Axes, received: NDArray[np.float32], picture: NDArray[np.float32]) -> None:
     height, width = picture.shape[:2]
     rows = round(math.sqrt(len(received) * height / width))
-    axes.imshow(picture, cmap="gray_r", alpha=0.9)
+    _show_picture(axes, picture, "", alpha=0.55)
     if rows and len(received) % rows == 0:
-        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
         grid = received.reshape(rows, -1)
-        axes.imshow(grid, cmap="magma_r", alpha=0.6, extent=extent, vmin=0, interpolation="nearest")
+        strength = 0.85 * (grid - grid.min()) / max(float(np.ptp(grid)), 1e-12)
+        colour = np.broadcast_to(to_rgb(ORANGE), (*grid.shape, 3))
+        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+        axes.imshow(np.dstack([colour, strength]), extent=extent, interpolation="nearest")
+
+
+def _show_picture(axes: Axes, picture: NDArray[np.float32], title: str, alpha: float = 1.0) -> None:
+    axes.imshow(picture, cmap="gray_r", alpha=alpha)
     axes.set(xticks=[], yticks=[])
-    tidy(axes, "attention received")
+    tidy(axes, title)
     axes.spines[:].set_visible(False)
 
 

@@ -82,8 +82,9 @@ def plot_raster(spikes: Mapping[str, Tensor], png: Path) -> None:
             fontsize=8, color=INK, va="top",
         )  # fmt: skip
         panel.axhline(len(shown.T) - 0.5, color=FAINT, linewidth=0.8)
-    panels[0].set_ylabel(f"{MAX_UNITS} neurons of a layer, sorted by signed spike count")
+    panels[0].set_ylabel("neurons, sorted by signed number of spikes")
     panels[0].yaxis.label.set(color=INK, fontsize=9)
+    figure.suptitle("Spikes of one sample: + blue, − orange", x=0.01, ha="left", fontsize=10, color=INK)
     save_figure(figure, png)
 
 

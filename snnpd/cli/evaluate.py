@@ -1,5 +1,6 @@
 """`snnpd evaluate`."""
 
+from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,7 @@ from snnpd.training.files import read_json
 
 def main(argv: Sequence[str]) -> int:
     """Reads the test accuracy of a run again; 0 if it is that of `summary.json`, else 1."""
-    parser = ArgumentParser(
-        prog="snnpd evaluate",
-        description="Reads the test accuracy of a finished run again, to the last sample.",
-    )
-    parser.add_argument("run", metavar="RUN", type=str, help="Folder of the run.")
-    folder = Path(parser.parse_args(list(argv)).run)
+    folder = parse_run(argv)
     if not (folder / CONFIG_FILE).is_file():
         raise UsageError(f"{folder}: no {CONFIG_FILE} in it; give the folder of a run, runs/NAME")
     config = read_config(folder / CONFIG_FILE)
@@ -44,3 +40,17 @@ def main(argv: Sequence[str]) -> int:
         f"{folder / SUMMARY} has {told[0]} of {told[1]}: another device, version or data than in the training?"
     )
     return 1
+
+
+def parse_run(argv: Sequence[str]) -> Path:
+    """The folder that is named."""
+    parser = ArgumentParser(
+        prog="snnpd evaluate",
+        description="Reads the test accuracy of a finished run again, to the last sample.",
+        exit_on_error=False,
+    )
+    parser.add_argument("run", metavar="RUN", type=str, help="Folder of the run.")
+    try:
+        return Path(parser.parse_args(list(argv)).run)
+    except ArgumentError as error:
+        raise UsageError(f"{error}; say `snnpd evaluate RUN`, RUN the folder of a run") from error

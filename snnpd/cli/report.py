@@ -66,9 +66,8 @@ def headline(config: Config, parts: Parts, fabric: Fabric) -> str:
     neurons = [module for module in parts.model.modules() if isinstance(module, Neuron)]
     if neurons:
         choice.append(f"neuron {config.model.neuron or 'default'}")
-    sizes = " / ".join(
-        f"{len(part):,}" for part in (parts.splits.train, parts.splits.val or (), parts.splits.test)
-    )
+    loaders = (parts.train, parts.val, parts.test)
+    sizes = " / ".join(f"{len(loader.dataset) if loader else 0:,}" for loader in loaders)  # type: ignore[arg-type]
     line = (
         f"{config.model.name} ({', '.join(choice)}; {parts.num_parameters:,} parameters) on {parts.splits.name} "
         f"({sizes} to train, choose, test), T = {config.time_steps}, "

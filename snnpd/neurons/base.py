@@ -6,7 +6,8 @@ from spikingjelly.activation_based.base import MemoryModule
 from torch import Tensor
 
 from snnpd.errors import unknown
-from snnpd.neurons import dispatch
+from snnpd.neurons.dispatch import check_implementation, choose
+from snnpd.neurons.dispatch import run as run_chosen
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.spikes import Alphabet
 
@@ -30,7 +31,7 @@ class Neuron(MemoryModule):
         if step_mode not in self.supported_step_mode():
             raise unknown("step_mode", step_mode, self.supported_step_mode())
         self.spec = spec
-        self.implementation = dispatch.check_implementation(implementation)
+        self.implementation = check_implementation(implementation)
         self.step_mode = step_mode
         self.register_memory("v", float(spec.reset_potential))
 
@@ -44,7 +45,7 @@ class Neuron(MemoryModule):
     ) -> tuple[tuple[Tensor], tuple[Tensor]]:
         """SpikingJelly's form with the state in and out, for `functional_forward`."""
         decay = self.learned_decay()
-        spikes, state = dispatch.run(self.spec, inputs[0], states[0], decay, self.implementation)
+        spikes, state = run_chosen(self.spec, inputs[0], states[0], decay, self.implementation)
         return (self.emit(spikes),), (state,)
 
     def single_step_functional_forward(
@@ -91,5 +92,5 @@ def explain(neuron: Neuron, x: Tensor) -> str:
         UsageError: the implementation asked for cannot run.
     """
     x_seq = x.unsqueeze(0) if neuron.step_mode == "s" else x
-    choice = dispatch.choose(neuron.spec, x_seq, neuron.implementation)
+    choice = choose(neuron.spec, x_seq, neuron.implementation)
     return f"{type(neuron).__name__}: {choice.name} ({choice.reason})"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from snnpd.errors import UsageError, unknown
-from snnpd.neurons import reference
+from snnpd.neurons.reference import run as run_reference
 from snnpd.neurons.spec import NeuronSpec
 
 
@@ -27,7 +27,7 @@ class Choice(NamedTuple):
 
 # In order of preference under `auto`. The reference takes everything, so it stands last.
 IMPLEMENTATIONS: dict[str, Implementation] = {
-    "reference": Implementation(lambda spec, x_seq: None, reference.run),
+    "reference": Implementation(lambda spec, x_seq: None, run_reference),
 }
 
 _default = "auto"

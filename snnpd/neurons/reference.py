@@ -5,8 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from snnpd.neurons import equations
-from snnpd.neurons.equations import Heaviside
+from snnpd.neurons.equations import (
+    Heaviside,
+    charge,
+    fire_binary,
+    fire_integer,
+    fire_ternary,
+    reset_hard,
+    reset_soft,
+)
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.neurons.state import initial_state
 from snnpd.spikes import surrogate
@@ -40,32 +47,32 @@ def one_step(
     spec: NeuronSpec, x: Tensor, state: Tensor, decay: float | Tensor | None, heaviside: Heaviside | None
 ) -> tuple[Tensor, Tensor]:
     """The spike, in the state's dtype, and the next state; an integer neuron needs no `heaviside`."""
-    potential = equations.charge(x, state, decay, spec.reset_potential, spec.decay_input)
+    potential = charge(x, state, decay, spec.reset_potential, spec.decay_input)
     return FIRE_AND_RESET[spec.alphabet.name](spec, potential, heaviside)
 
 
 def _binary(spec: NeuronSpec, potential: Tensor, heaviside: Heaviside) -> tuple[Tensor, Tensor]:
-    spike = equations.fire_binary(potential, spec.threshold, heaviside)
+    spike = fire_binary(potential, spec.threshold, heaviside)
     if spec.reset == "hard":
-        return spike, equations.reset_hard(potential, spike, spec.reset_potential, spec.detach_reset)
-    return spike, equations.reset_soft(potential, spike, spec.threshold, spec.detach_reset)
+        return spike, reset_hard(potential, spike, spec.reset_potential, spec.detach_reset)
+    return spike, reset_soft(potential, spike, spec.threshold, spec.detach_reset)
 
 
 def _ternary(spec: NeuronSpec, potential: Tensor, heaviside: Heaviside) -> tuple[Tensor, Tensor]:
-    positive, negative = equations.fire_ternary(potential, spec.threshold, spec.lower_threshold, heaviside)
+    positive, negative = fire_ternary(potential, spec.threshold, spec.lower_threshold, heaviside)
     spike = positive - negative
     if spec.reset == "hard":
         event = positive + negative
-        return spike, equations.reset_hard(potential, event, spec.reset_potential, spec.detach_reset)
+        return spike, reset_hard(potential, event, spec.reset_potential, spec.detach_reset)
     if spec.lower_threshold == spec.threshold:
-        return spike, equations.reset_soft(potential, spike, spec.threshold, spec.detach_reset)
-    lowered = equations.reset_soft(potential, positive, spec.threshold, spec.detach_reset)
-    return spike, equations.reset_soft(lowered, negative, -spec.lower_threshold, spec.detach_reset)
+        return spike, reset_soft(potential, spike, spec.threshold, spec.detach_reset)
+    lowered = reset_soft(potential, positive, spec.threshold, spec.detach_reset)
+    return spike, reset_soft(lowered, negative, -spec.lower_threshold, spec.detach_reset)
 
 
 def _integer(spec: NeuronSpec, potential: Tensor, heaviside: None) -> tuple[Tensor, Tensor]:
-    count = equations.fire_integer(potential, spec.threshold, spec.alphabet.high)
-    return count, equations.reset_soft(potential, count, spec.threshold, spec.detach_reset)
+    count = fire_integer(potential, spec.threshold, spec.alphabet.high)
+    return count, reset_soft(potential, count, spec.threshold, spec.detach_reset)
 
 
 FIRE_AND_RESET: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {

@@ -26,7 +26,8 @@ def make_fabric(runtime: RuntimeConfig) -> Fabric:
     # Lightning's own exception class for a machine without the device derives from nothing more telling.
     except Exception as error:
         wish = f"{runtime.devices} × {runtime.accelerator}, {runtime.strategy}, {runtime.precision}"
-        raise UsageError(f"cannot run on {wish}: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise UsageError(f"cannot run on {wish}: {reason}; try --runtime.accelerator auto") from error
     fabric.launch()
     return fabric
 

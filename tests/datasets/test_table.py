@@ -9,7 +9,16 @@ from snnpd.datasets.table import DATASETS
 from snnpd.errors import UsageError
 from snnpd.registry import accepted_options, resolve
 
-WITH_FILES = {"ts", "idx", "mnist", "fashion_mnist", "cifar10", "cifar100", "japanese_vowels", "basic_motions"}
+WITH_FILES = {
+    "ts",
+    "idx",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "cifar100",
+    "japanese_vowels",
+    "basic_motions",
+}
 
 
 @pytest.mark.parametrize("name", DATASETS)
