@@ -15,7 +15,8 @@ FLOORS = [
     {"attention", "blocks"},
     {"training", "energy", "analysis"},
     {"models", "datasets"},
-    {"cli", "__main__", "__init__"},
+    {"cli"},
+    {"__main__", "__init__"},
 ]
 SOURCES = sorted(p for folder in ("snnpd", "models", "datasets") for p in (ROOT / folder).rglob("*.py"))
 

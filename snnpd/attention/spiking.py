@@ -9,7 +9,7 @@ from snnpd.attention.layer import Code, ExpansionAttention, Transforms, every_he
 from snnpd.attention.pooling import pooled_heads
 from snnpd.errors import UsageError
 from snnpd.expansion import Constant, Exponential, Kernel, Linear, Normaliser, Shiftmax, TokenBatchNorm
-from snnpd.expansion.power_weights import DEFAULT_BITS, Rounding
+from snnpd.expansion.power_weights import DEFAULT_BITS
 from snnpd.neurons import create_neuron
 from snnpd.projections import LinearNorm
 from snnpd.spikes import TERNARY
@@ -109,7 +109,7 @@ class BipolarAttention(SpikingAttention):
         *,
         neuron: NeuronChoice = "lif",
         point_neuron: NeuronChoice = "ternary_lif",
-        rounding: Rounding = "ceil",
+        rounding: str = "ceil",
         bits: int = DEFAULT_BITS,
         score_shift: int = 0,
         out_threshold: float = 0.5,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from snnpd.errors import UsageError, unknown
 from snnpd.expansion.kernels import Kernel
-from snnpd.expansion.power_weights import DEFAULT_BITS, ROUNDINGS, Rounding, shiftmax
+from snnpd.expansion.power_weights import DEFAULT_BITS, ROUNDINGS, shiftmax
 
 Scores = Float[Tensor, "... N M"]
 Mask = Bool[Tensor, "... #N M"]
@@ -70,7 +70,7 @@ class Constant(Normaliser):
 class Shiftmax(Normaliser):
     """h(q) = 2^γ with integer γ near log2 Σ_j κ(q, k_j), see `shiftmax`: weights are powers of two."""
 
-    rounding: Rounding = "ceil"
+    rounding: str = "ceil"
     bits: int = DEFAULT_BITS
 
     def __post_init__(self) -> None:

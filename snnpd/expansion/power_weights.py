@@ -1,7 +1,7 @@
 """Shiftmax: attention weights that are powers of two, so that a shift register replaces the multiplier."""
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from snnpd.errors import UsageError, unknown
 
-Rounding = Literal["ceil", "round", "sum", "dyadic"]
 ROUNDINGS: tuple[str, ...] = ("ceil", "round", "sum", "dyadic")
 DEFAULT_BITS = 22
 
@@ -19,7 +18,7 @@ _SPLIT = -40
 
 
 def shiftmax(
-    scores: Float[Tensor, "..."], dim: int = -1, rounding: Rounding = "ceil", bits: int = DEFAULT_BITS
+    scores: Float[Tensor, "..."], dim: int = -1, rounding: str = "ceil", bits: int = DEFAULT_BITS
 ) -> Float[Tensor, "..."]:
     """Base-2 attention weights along `dim`; powers of two wherever the scores are integers.
 
