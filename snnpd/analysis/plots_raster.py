@@ -66,7 +66,12 @@ def plot_raster(spikes: Mapping[str, Tensor], png: Path) -> None:
         shown = _some_units(units)
         largest = float(shown.abs().max().clamp_min(1))
         panel.imshow(
-            shown.T, aspect="auto", cmap=_COLOURS, vmin=-largest, vmax=largest, interpolation="nearest"
+            shown.T.numpy(),
+            aspect="auto",
+            cmap=_COLOURS,
+            vmin=-largest,
+            vmax=largest,
+            interpolation="nearest",
         )
         for step in range(1, len(shown)):
             panel.axvline(step - 0.5, color="white", linewidth=2.5)

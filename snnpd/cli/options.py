@@ -148,7 +148,7 @@ def check_same(folder: Path, config: Config) -> None:
 
 def explain(message: str) -> UsageError:
     """One line for what the parser refused: the setting, the value found, what it takes."""
-    found = re.search(r'[Kk]ey "([\w.]+)".*Got value: (.*?)(?:\n|$)', message, flags=re.DOTALL)
+    found = re.search(r'[Kk]ey "([\w.]+)".*(?:Got|Given) value: (.*?)(?:\n|$)', message, flags=re.DOTALL)
     name = found[1] if found else ""
     if not found or name not in flatten(Config()):
         return UsageError(" ".join(message.split()))

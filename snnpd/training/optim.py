@@ -43,9 +43,10 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
         weights fade at once even in short trainings.
     Source: the ramp of TensorFlow's ExponentialMovingAverage.
 
-    Batch-norm's running statistics are averaged alike. They then are those of the networks that the weights
-    are the average of; copied ones would belong to the last network, whose activations are scaled
-    differently, and behind a threshold that changes the firing rates. Counters (integers) are copied.
+    Batch-norm's running statistics are averaged alike, so they belong to the networks that the weights are the
+    average of (they lag behind by batch-norm's own ten steps or so, little against the window of any useful decay).
+    Copied ones would belong to the last network; behind a threshold that changes the firing rates. Counters
+    (integers) are copied.
     """
 
     def average(averaged: Tensors, current: Tensors, num_updates: Tensor | int) -> None:

@@ -35,7 +35,9 @@ def files_in(folder: Path) -> list[str]:
         ([None, None, None], None, [2, 3], 3),  # no validation: the last
     ],
 )
-def test_the_last_two_and_the_best_are_kept(tmp_path: Path, accuracies: Any, losses: Any, kept: Any, best: int) -> None:
+def test_the_last_two_and_the_best_are_kept(
+    tmp_path: Path, accuracies: Any, losses: Any, kept: Any, best: int
+) -> None:
     saved(tmp_path, accuracies, losses)
     checkpoints = Checkpoints(tmp_path)
     assert [entry.epoch for entry in checkpoints.entries] == kept
@@ -111,7 +113,9 @@ def test_a_full_disk_leaves_the_old_ones(tmp_path: Path, which: str, monkeypatch
         return Full(file) if path.name == which else file
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(TrainingError, match=r"No space left on device; the checkpoint of epoch 2 is kept; make room"):
+    with pytest.raises(
+        TrainingError, match=r"No space left on device; the checkpoint of epoch 2 is kept; make room"
+    ):
         checkpoints.save({"epoch": 3}, 3, 0.9, 0.1)
     monkeypatch.undo()
     after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before}

@@ -24,7 +24,11 @@ def test_the_settings_are_frozen() -> None:
 
 
 def test_yaml_round_trip() -> None:
-    tree = {"seed": 3, "model": {"options": {"pools": [True, False]}, "attention": "bsa"}, "optim": {"lr": 1e-5}}
+    tree = {
+        "seed": 3,
+        "model": {"options": {"pools": [True, False]}, "attention": "bsa"},
+        "optim": {"lr": 1e-5},
+    }
     config = config_from(tree)
     assert config.optim.lr == 1e-5
     assert config_from(yaml.safe_load(to_yaml(config))) == config != Config()
@@ -54,7 +58,11 @@ def test_differences_leave_out_what_cannot_change_a_weight() -> None:
     old = Config()
     assert differences(old, config_from({"name": "x", "out_dir": "y", "runtime": {"num_workers": 3}})) == []
     changed = config_from({"seed": 1, "optim": {"lr": 0.5}, "model": {"options": {"dim": 3}}})
-    assert differences(old, changed) == ["seed: 0 → 1", "model.options: {} → {'dim': 3}", "optim.lr: 0.001 → 0.5"]
+    assert differences(old, changed) == [
+        "seed: 0 → 1",
+        "model.options: {} → {'dim': 3}",
+        "optim.lr: 0.001 → 0.5",
+    ]
 
 
 def test_every_setting_has_its_documentation() -> None:

@@ -20,7 +20,9 @@ def encode(encoding: str, x: Tensor, mask: Tensor | None = None, time_steps: int
 @pytest.mark.parametrize("encoding", ["direct", "rate", "latency", "delta"])
 @pytest.mark.parametrize(("x", "mask"), [(IMAGES, None), (SERIES, MASK), (SERIES, None)])
 @pytest.mark.parametrize("time_steps", [1, 4])
-def test_time_first_and_padding_stays_zero(encoding: str, x: Tensor, mask: Tensor | None, time_steps: int) -> None:
+def test_time_first_and_padding_stays_zero(
+    encoding: str, x: Tensor, mask: Tensor | None, time_steps: int
+) -> None:
     x = x if mask is None else x * mask.unsqueeze(-1)
     out = encode(encoding, x, mask, time_steps)
     assert out.shape == (time_steps, *x.shape)

@@ -33,7 +33,9 @@ def test_tets_second_term() -> None:
 def test_soft_targets_generalise_hard_ones(loss: str) -> None:
     config = OptimConfig(loss=loss, label_smoothing=0.1)
     one_hot = functional.one_hot(Y, 4).float()
-    torch.testing.assert_close(classification_loss(LOGITS, one_hot, config), classification_loss(LOGITS, Y, config))
+    torch.testing.assert_close(
+        classification_loss(LOGITS, one_hot, config), classification_loss(LOGITS, Y, config)
+    )
 
 
 def test_mixup_blends_inputs_and_targets_alike() -> None:

@@ -1,4 +1,5 @@
 import copy
+from itertools import pairwise
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def test_learning_rate_warms_up_and_falls_as_a_cosine() -> None:
     assert rates[9] == rates[10] == 2.0
     assert rates[55] == pytest.approx(2.0 * 0.55)
     assert rates[100] == pytest.approx(0.2)
-    assert all(later < earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[10:]))
 
 
 @pytest.mark.parametrize("warmup", [0, 0.5, 200])
@@ -53,13 +54,13 @@ def test_moving_average_follows_its_equation_and_copies_counters() -> None:
 
 
 def test_averaged_statistics_fit_the_averaged_weights() -> None:
-    """After a training, the average's statistics are nearer to its true ones than the last network's are."""
+    """With a long window the average's statistics are much nearer to its true ones than the last network's are."""
     data = ToyData(60)
     x = data.x.expand(3, *data.x.shape)
     model = toy(dropout=0.0)
-    average = moving_average(model, decay=0.9)
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
-    for _ in range(30):
+    average = moving_average(model, decay=0.99)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.2)
+    for _ in range(500):
         model.spike.reset()
         loss = nn.functional.cross_entropy(model(x).mean(0), data.y)
         optimiser.zero_grad()
@@ -68,11 +69,15 @@ def test_averaged_statistics_fit_the_averaged_weights() -> None:
         average.update_parameters(model)
     exact = copy.deepcopy(average.module)
     exact.norm.reset_running_stats()
-    exact.norm.momentum = None
+    exact.norm.momentum = None  # a plain mean: the statistics of this one pass
     exact.spike.reset()
     exact.train()(x)
 
     def distance(other: nn.Module) -> float:
-        return float((other.norm.running_mean - exact.norm.running_mean).norm())
+        pairs = (
+            (other.norm.running_mean, exact.norm.running_mean),
+            (other.norm.running_var, exact.norm.running_var),
+        )
+        return sum(float((mine - true).norm()) for mine, true in pairs)
 
-    assert 0 < distance(average.module) < distance(model)
+    assert 0 < distance(average.module) < distance(model) / 2

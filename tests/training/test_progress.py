@@ -25,7 +25,9 @@ def test_one_plain_line_an_epoch() -> None:
         assert not display.wants_step()
         display.epoch(RECORD)
         display.say("[x] stays")
-    expected = "epoch  3/10  loss 0.5000  accuracy  81.2%  firing 0.125  val  90.0%  61.0 s  7:07 left\n[x] stays\n"
+    expected = (
+        "epoch  3/10  loss 0.5000  accuracy  81.2%  firing 0.125  val  90.0%  61.0 s  7:07 left\n[x] stays\n"
+    )
     assert out.getvalue() == expected
 
 
@@ -53,6 +55,8 @@ def test_other_processes_are_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert type(make_display(3)) is Lines
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (61, "1:01"), (3599.6, "1:00:00"), (36061, "10:01:01")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (61, "1:01"), (3599.6, "1:00:00"), (36061, "10:01:01")]
+)
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text

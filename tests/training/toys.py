@@ -1,5 +1,6 @@
 """A tiny spiking network, learnable data and short runs of them."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from snnpd.datasets.loading import make_loader
+from snnpd.datasets.splits import Kind, Splits
 from snnpd.neurons import LIF
 from snnpd.training import Config, OptimConfig, RuntimeConfig, fit, make_fabric
 
@@ -63,7 +65,9 @@ def toy_config(runtime: RuntimeConfig = CPU, **optim: Any) -> Config:
     return Config(optim=OptimConfig(**given), time_steps=3, runtime=runtime)
 
 
-def toy_fit(folder: Path, config: Config | None = None, model: nn.Module | None = None, **changes: Any) -> Any:
+def toy_fit(
+    folder: Path, config: Config | None = None, model: nn.Module | None = None, **changes: Any
+) -> Any:
     """A short run in `folder`: the network afterwards, and what `fit` gives."""
     config = config or toy_config()
     model = model or toy()
@@ -77,3 +81,51 @@ def toy_fit(folder: Path, config: Config | None = None, model: nn.Module | None 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
     pairs = zip(one.state_dict().items(), other.state_dict().items(), strict=True)
     return all(name == name2 and torch.equal(value, value2) for (name, value), (name2, value2) in pairs)
+
+
+class ToySeries(Dataset):
+    """Noisy sines of two frequencies, `[N, 2]` with N from 3 to 6; pauses before each epoch."""
+
+    max_length = 6
+
+    def __init__(self, pause_seconds: float = 0.0) -> None:
+        self.pause_seconds = pause_seconds
+
+    def set_epoch(self, epoch: int) -> None:
+        time.sleep(self.pause_seconds)
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        n = torch.arange(3.0 + index % 4) * (1 + index % 2)
+        noise = 0.1 * torch.randn(len(n), 2, generator=torch.Generator().manual_seed(index))
+        return torch.stack([n.sin(), n.cos()], dim=1) + noise, index % 2
+
+
+class ToyFrames(Dataset):
+    """Random frames `[T, 2, 4, 4]` of two rates."""
+
+    def __init__(self, time_steps: int) -> None:
+        self.time_steps = time_steps
+
+    def __len__(self) -> int:
+        return 20
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        draws = torch.rand(self.time_steps, 2, 4, 4, generator=torch.Generator().manual_seed(index))
+        return (draws < 0.2 + 0.5 * (index % 2)).float(), index % 2
+
+
+def toy_series(*, pause_seconds: float = 0.0, seed: int = 0, val_fraction: float = 0.1) -> Splits:
+    """Toy series, as a data set by name."""
+    return _splits("series", ToySeries(pause_seconds), (6, 2))
+
+
+def toy_frames(*, time_steps: int = 5, seed: int = 0, val_fraction: float = 0.1) -> Splits:
+    """Toy event frames, as a data set by name."""
+    return _splits("frames", ToyFrames(time_steps), (2, 4, 4))
+
+
+def _splits(kind: Kind, data: Dataset, input_shape: tuple[int, ...]) -> Splits:
+    return Splits(f"toy_{kind}", kind, data, data, data, 2, input_shape, ("slow", "fast"))
