@@ -22,7 +22,7 @@ def draw_pictures(parts: Parts, folder: Path, chosen_epoch: int) -> None:
         plot_raster({name: layer[:, 0] for name, layer in spikes.items()}, plots / "raster.png")
     layer, groups = next(iter(maps.items()), ("", []))
     if groups:
-        what = f"{layer}, mean over time, test sample 0 ({parts.splits.class_names[int(batch.y[0])]})"
+        what = f"{layer}, mean over time, test sample 0 (class {parts.splits.class_names[int(batch.y[0])]})"
         plot_attention(heads_of(groups, batch), plots / "attention.png", image_of(batch), what)
 
 

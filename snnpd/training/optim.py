@@ -15,7 +15,7 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 def adamw(model: nn.Module, config: OptimConfig, *, fused: bool = True) -> AdamW:
     """AdamW over the trainable parameters, without weight decay on biases, norms and other one-dimensional ones.
 
-    `fused` is several times faster on small networks; it excludes gradient clipping under `16-mixed`.
+    `fused` is several times faster on small networks; it excludes gradient clipping behind a gradient scaler.
     """
     decayed: list[Tensor] = []
     free: list[Tensor] = []

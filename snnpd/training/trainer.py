@@ -55,7 +55,9 @@ class Trainer:
         # Copied before Fabric wraps the network and before a forward pass leaves tensors in its neurons.
         decay = config.optim.ema_decay
         self.average = moving_average(model, decay) if decay else None
-        self.optimizer = adamw(model, config.optim, fused=config.runtime.precision != "16-mixed")
+        # Under 16-mixed on a GPU a scaler divides the gradients again, and skips steps where they overflowed.
+        self.has_scaler = getattr(fabric.strategy.precision, "scaler", None) is not None
+        self.optimizer = adamw(model, config.optim, fused=not self.has_scaler)
         self.wrapped, self.stepper = fabric.setup(model, self.optimizer)
 
     @property
@@ -148,8 +150,8 @@ class Trainer:
             error_if_nonfinite=False,
         )
         # The one place where every step waits for the device: a step on a gradient that is not finite would spoil
-        # the weights, and with them the search for the layer. Under 16-mixed the scaler skips such steps itself.
-        suspect = loss if self.config.runtime.precision == "16-mixed" or norm is None else loss + norm
+        # the weights, and with them the search for the layer.
+        suspect = loss if self.has_scaler or norm is None else loss + norm
         if not math.isfinite(sum_over_processes(self.fabric, suspect).item()):
             raise NotFinite(self._explain(group, loss, where))
         for part in self.optimizer.param_groups:

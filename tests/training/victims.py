@@ -13,7 +13,7 @@ from snnpd.cli import main
 from snnpd.datasets.table import DATASETS
 from tests.training.toys import ToyData, toy_config, toy_fit
 
-NUM_EPOCHS = 30
+NUM_EPOCHS = 14
 WORDS = [
     *("train", "--data", "toy_series", "--data.options.pause_seconds", "0.1", "--epochs", str(NUM_EPOCHS)),
     *("--model.options", "{dim: 16, depth: 1, num_heads: 2}", "--accelerator", "cpu", "--name", "cli"),
