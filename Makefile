@@ -27,7 +27,7 @@ types: $(DEV_READY)
 	$(BIN)/mypy
 
 check: $(DEV_READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 wheel: $(DEV_READY)
 	$(BIN)/python tests/wheel/check_wheel.py

@@ -1,8 +1,13 @@
-"""Installs the signature checks, in the rooms whose signatures carry shapes, before they are imported."""
+"""One thread a process, and signature checks in the rooms whose signatures carry shapes, before any import."""
 
-from jaxtyping import install_import_hook
+import os
 
-import tests.shape_checks  # the hook below reaches it by its dotted name
+# Networks as small as these lose by a second thread, most of all where tests run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from jaxtyping import install_import_hook  # noqa: E402
+
+import tests.shape_checks  # noqa: E402  the hook below reaches it by its dotted name
 
 ROOMS = [
     "attention",

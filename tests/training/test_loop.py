@@ -46,6 +46,9 @@ def test_the_average_is_what_is_validated_and_kept(tmp_path: Path) -> None:
     state = torch.load(tmp_path / f"checkpoints/epoch-{fitted.epoch:04}.pt", weights_only=True)
     assert torch.equal(model.inp.weight, state["average"]["inp.weight"])
     assert not torch.equal(model.inp.weight, state["model"]["inp.weight"])
+    loader = make_loader(ToyData(15, seed=1), 8, shuffle=False)
+    score = evaluate(model, loader, Encoder(time_steps=3), fabric=FABRIC)
+    assert score.loss == pytest.approx(fitted.val_loss)
 
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:

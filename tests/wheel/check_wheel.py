@@ -30,7 +30,7 @@ def main() -> None:
         if not Path(found).is_relative_to(room):
             sys.exit(f"the tests would run against {found}, not against the wheel")
         ignored = [f"--ignore={path}" for path in READS_THE_CHECKOUT]
-        command = [python, "-m", "pytest", "-p", "no:cacheprovider", "--durations=0", *ignored]
+        command = [python, "-m", "pytest", "-p", "no:cacheprovider", "--numprocesses=2", *ignored]
         sys.exit(subprocess.run(command, cwd=room, env=clean()).returncode)
 
 
