@@ -5,9 +5,9 @@ import os
 # Networks as small as these lose by a second thread, most of all where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from jaxtyping import install_import_hook  # noqa: E402
+from jaxtyping import install_import_hook
 
-import tests.shape_checks  # noqa: E402  the hook below reaches it by its dotted name
+import tests.shape_checks
 
 ROOMS = [
     "attention",
