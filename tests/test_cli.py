@@ -118,6 +118,11 @@ def test_the_command_line_overrides_the_recipe(tmp_path: Path, recipe_first: boo
     assert config.name == "mine-seed5"
 
 
+def test_no_option_at_all_is_the_default_recipe() -> None:
+    request = parse_train([])
+    assert (request.recipe, request.config.model.attention) == ("digits-bsa", "bsa")
+
+
 def test_short_names_and_whole_ones_are_the_same() -> None:
     short = "--devices 2 --strategy ddp --model vit_tiny_twin --dataset mnist --lr 1e-4 --name x --precision bf16-mixed"
     whole = (

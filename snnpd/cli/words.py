@@ -1,6 +1,7 @@
 """The words of `snnpd train` before the parser sees them: options by their whole names."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from snnpd.errors import UsageError, unknown
 from snnpd.training.config import Config, flatten
@@ -56,7 +57,7 @@ def whole_name(name: str) -> str:
 def value_of(words: Sequence[str], option: str) -> str | None:
     """The value of the last `--option`: "" if it stands alone, None if it is not there."""
     value = None
-    for word, after in zip(words, [*words[1:], "--"], strict=True):
+    for word, after in pairwise([*words, "--"]):
         if word.partition("=")[0] == f"--{option}":
             value = word.partition("=")[2] or ("" if after.startswith("--") else after)
     if value == "" and option not in OPTIONAL_VALUE:
