@@ -8,7 +8,7 @@ ARGS ?=
 RUN_READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
-.PHONY: train test lint types check wheel results help
+.PHONY: train test lint types check wheel help
 
 help:
 	@echo "make train [ARGS=\"--recipe NAME --seed 3\"]   train (default: digits-bsa)"
@@ -35,7 +35,8 @@ wheel: $(DEV_READY)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "snnpd needs Python 3.11 or newer; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "no environment could be made; on Debian: apt-get install python3-venv"; exit 2; }
 
 $(RUN_READY): pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) (a few minutes, once)"

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
+from snnpd.attention.spiking import neuron_maker
 from snnpd.attention.table import SPIKING, attention_maker
 from snnpd.blocks import FeedForward, PreActivationBlock
 from snnpd.models.backbone import CIFAR, SMALL, TINY, Backbone, build_stem, stage_widths
-from snnpd.neurons import create_neuron
 from snnpd.projections import LinearNorm
 
 
@@ -34,19 +34,20 @@ def spikingformer(
         dim: width C; `depth` blocks of `num_heads` heads.
         pools: one entry a stem convolution, True where a max-pool halves the image (not used for series).
         input_shape: `(channels, height, width)` of an image or an event frame, `(tokens, channels)` of a series.
-        attention: a spiking attention by name, or a class that is called as `(dim, num_heads, neuron=neuron)`;
-            both with `attention_options`.
-        neuron: the neuron outside the attention's queries and keys, by name with `neuron_options`, or a callable
-            that makes one (SpikingJelly's, say, in multi-step mode).
+        attention: a spiking attention by name, or a class that is called as
+            `(dim, num_heads, neuron=neuron, neuron_options=neuron_options)`; both with `attention_options`.
+        neuron: the neuron of all layers but bipolar queries and keys (their `point_neuron` is an attention option),
+            by name with `neuron_options`, or a callable that makes one (SpikingJelly's, in multi-step mode).
 
     Source: Spikingformer, Zhou et al. 2023 (arXiv 2304.11954).
 
     Raises:
         UsageError: unknown attention, neuron or option; sides or widths that do not divide.
     """
-    make = partial(create_neuron, neuron, **(neuron_options or {})) if isinstance(neuron, str) else neuron
+    make = neuron_maker(neuron, neuron_options)
     stem = build_stem(input_shape, stage_widths(dim, pools), dim, make)
-    attend = attention_maker(attention, SPIKING, stem.grid, **{"neuron": neuron} | (attention_options or {}))
+    options = {"neuron": neuron, "neuron_options": neuron_options} | (attention_options or {})
+    attend = attention_maker(attention, SPIKING, stem.grid, **options)
     hidden = int(dim * mlp_ratio)
     blocks = [
         PreActivationBlock(

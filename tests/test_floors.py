@@ -35,7 +35,8 @@ def imported(tree: ast.AST) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "say the whole name of the module"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
@@ -44,6 +45,8 @@ def imported(tree: ast.AST) -> set[str]:
 def test_imports_only_point_down(path: Path) -> None:
     here = room_of(path)
     names = imported(ast.parse(path.read_text()))
+    if here not in ("cli", "__main__", "__init__"):
+        assert not {n for n in names if n == "snnpd" or n.startswith(("snnpd.create_", "snnpd.list_"))}
     assert not {n.split(".")[0] for n in names} & {"models", "datasets"}, "say snnpd.models, snnpd.datasets"
     rooms = {n.split(".")[1] for n in names if n.startswith("snnpd.") and n.split(".")[1] != here}
     rooms &= set().union(*FLOORS)  # `from snnpd import create_model` names no room

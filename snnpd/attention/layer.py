@@ -123,12 +123,12 @@ def record_attention(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """
     layers = {name: m for name, m in model.named_modules() if isinstance(m, ExpansionAttention)}
     maps: dict[str, list[Tensor]] = {name: [] for name in layers}
+    before = {group: group.map_sink for layer in layers.values() for group in layer.head_groups}
     try:
         for name, layer in layers.items():
             for group in layer.head_groups:
                 group.map_sink = maps[name]
         yield maps
     finally:
-        for layer in layers.values():
-            for group in layer.head_groups:
-                group.map_sink = None
+        for group, sink in before.items():
+            group.map_sink = sink

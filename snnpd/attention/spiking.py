@@ -1,6 +1,7 @@
 """Spiking attention: what the ANN layers declare, with spikes for queries and keys."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -17,10 +18,16 @@ from snnpd.spikes import TERNARY
 NeuronChoice = str | Callable[[], nn.Module]
 
 
-def neuron_maker(neuron: NeuronChoice, **options: float) -> Code:
-    """Makes neurons of a name of the library's table, or calls what the user gave (SpikingJelly's, say)."""
+def neuron_maker(neuron: NeuronChoice, options: Mapping[str, Any] | None, **over: Any) -> Code:
+    """Makes neurons by name with `options` (`over` wins), or calls what the user gave (SpikingJelly's, say).
+
+    Raises:
+        UsageError: options for a callable, which has its own.
+    """
     if isinstance(neuron, str):
-        return lambda: create_neuron(neuron, **options)
+        return lambda: create_neuron(neuron, **{**(options or {}), **over})
+    if options:
+        raise UsageError(f"neuron options {dict(options)} go with a neuron's name; a callable sets its own")
     return neuron
 
 
@@ -52,6 +59,7 @@ class SpikingAttention(ExpansionAttention):
         transforms: Sequence[Transforms],
         codes: tuple[Code, Code, Code],
         neuron: NeuronChoice,
+        neuron_options: Mapping[str, Any] | None,
         out_threshold: float,
     ) -> None:
         super().__init__(
@@ -62,7 +70,7 @@ class SpikingAttention(ExpansionAttention):
             transforms=transforms,
             codes=codes,
             qkv=LinearNorm(dim, 3 * dim),
-            out=SpikingOutput(dim, neuron_maker(neuron, threshold=out_threshold)),
+            out=SpikingOutput(dim, neuron_maker(neuron, neuron_options, threshold=out_threshold)),
         )
 
 
@@ -80,12 +88,13 @@ class SpikingSelfAttention(SpikingAttention):
         num_heads: int,
         *,
         neuron: NeuronChoice = "lif",
+        neuron_options: Mapping[str, Any] | None = None,
         scale: float = 0.125,
         out_threshold: float = 0.5,
     ) -> None:
         if scale <= 0:
             raise UsageError(f"spiking self-attention: scale {scale} must be positive")
-        code = neuron_maker(neuron)
+        code = neuron_maker(neuron, neuron_options)
         super().__init__(
             dim,
             num_heads,
@@ -94,6 +103,7 @@ class SpikingSelfAttention(SpikingAttention):
             transforms=every_head(dim, num_heads),
             codes=(code, code, code),
             neuron=neuron,
+            neuron_options=neuron_options,
             out_threshold=out_threshold,
         )
 
@@ -108,18 +118,26 @@ class BipolarAttention(SpikingAttention):
         transforms: Sequence[Transforms],
         *,
         neuron: NeuronChoice = "lif",
+        neuron_options: Mapping[str, Any] | None = None,
         point_neuron: NeuronChoice = "ternary_lif",
+        point_neuron_options: Mapping[str, Any] | None = None,
         rounding: str = "ceil",
         bits: int = DEFAULT_BITS,
         score_shift: int = 0,
         out_threshold: float = 0.5,
     ) -> None:
-        point = neuron_maker(point_neuron)
-        alphabet = getattr(point(), "alphabet", TERNARY)
+        point = neuron_maker(point_neuron, point_neuron_options)
+        sample = point()
+        alphabet = getattr(sample, "alphabet", TERNARY)
         if alphabet != TERNARY:
             raise UsageError(
                 f"bipolar attention wants ternary spikes for queries and keys, {point_neuron!r} emits "
                 f"{alphabet.name}; use ternary_if or ternary_lif"
+            )
+        if getattr(sample, "amplitude", None) is not None:
+            raise UsageError(
+                "bipolar attention wants spikes of amplitude one for queries and keys: a learned amplitude "
+                "would make weights that are no powers of two; leave amplitude='fixed'"
             )
         super().__init__(
             dim,
@@ -129,11 +147,12 @@ class BipolarAttention(SpikingAttention):
             transforms=transforms,
             codes=(point, point, nn.Identity),
             neuron=neuron,
+            neuron_options=neuron_options,
             out_threshold=out_threshold,
         )
 
 
-BipolarOption = str | int | float | Callable[[], nn.Module]
+BipolarOption = str | int | float | Callable[[], nn.Module] | Mapping[str, Any] | None
 
 
 class BipolarSelfAttention(BipolarAttention):
@@ -143,7 +162,8 @@ class BipolarSelfAttention(BipolarAttention):
 
     Source: BSA, eq. 9-15. Options: `rounding` and `bits`, see `shiftmax`; `score_shift` = s shifts scores
     right by s places (0 is the paper); `point_neuron` makes the ternary queries and keys, `neuron` the
-    output spikes (threshold ½, as in Spikformer; the paper's text does not give it).
+    output spikes (of `out_threshold` ½, as in Spikformer; the paper's text does not give it), each by name
+    with its `..._options`, or by a callable that sets everything itself and is taken to emit what it should.
     """
 
     def __init__(self, dim: int, num_heads: int, **options: BipolarOption) -> None:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from snnpd.errors import UsageError, unknown
@@ -18,7 +18,7 @@ _SPLIT = -40
 
 
 def shiftmax(
-    scores: Float[Tensor, "..."], dim: int = -1, rounding: str = "ceil", bits: int = DEFAULT_BITS
+    scores: Real[Tensor, "..."], dim: int = -1, rounding: str = "ceil", bits: int = DEFAULT_BITS
 ) -> Float[Tensor, "..."]:
     """Base-2 attention weights along `dim`; powers of two wherever the scores are integers.
 
@@ -39,7 +39,8 @@ def shiftmax(
         absent support point; a row of nothing else gets zero weights.
 
     The integer γ is exact for integer scores that spread over up to 80 bits and rows of up to 4,096. In
-    bfloat16 and float16 the powers of two are exact, the completed weights of `dyadic` are rounded.
+    bfloat16 and float16 (so under autocast) the powers of two are exact, but the completed weights of
+    `dyadic` are rounded to that format: its rows sum to one exactly in float32 and float64 only.
 
     Example:
         >>> shiftmax(torch.tensor([1.0, 0.0, 0.0]))
@@ -52,6 +53,10 @@ def shiftmax(
         raise unknown("rounding", rounding, ROUNDINGS)
     if not 1 <= bits <= 23:
         raise UsageError(f"shiftmax: bits = {bits} does not fit a float32 word; choose 1 to 23")
+    if not scores.is_floating_point():  # integers, whose powers of two want fractions
+        scores = scores.float()
+    if scores.shape[dim] == 0:
+        return scores.clone()
     if rounding == "sum":
         return _base2_softmax(scores, dim)
     shifted: Tensor = _ShiftedWeights.apply(scores, dim, rounding)

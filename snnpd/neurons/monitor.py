@@ -14,7 +14,8 @@ from snnpd.neurons.base import Neuron
 def firing_rates(model: nn.Module) -> Iterator[dict[str, float]]:
     """The mean fraction of outputs that are not zero over the `with` block, by the neuron's qualified name.
 
-    The dictionary fills during the block; it has each neuron that has run, SpikingJelly's nodes included.
+    The dictionary fills during the block; it has each neuron that has run, SpikingJelly's nodes included. All outputs
+    count, those of padded tokens too, which a hook cannot tell apart: on series of uneven length rates come out lower.
 
     Example:
         >>> import torch

@@ -124,6 +124,15 @@ def test_absent_points_and_empty_rows(rounding: str, dtype: torch.dtype) -> None
     assert scores.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_integer_tensors_and_no_support_points(rounding: str) -> None:
+    assert torch.equal(
+        shiftmax(torch.tensor([1, 0, 0]), rounding=rounding),
+        shiftmax(torch.tensor([1.0, 0, 0]), rounding=rounding),
+    )
+    assert shiftmax(torch.zeros(3, 0), rounding=rounding).shape == (3, 0)
+
+
 @pytest.mark.parametrize("rounding", ["ceil", "round", "dyadic"])
 def test_shifting_all_scores_by_an_integer_changes_nothing(rounding: str) -> None:
     scores = torch.randint(-6, 7, (8, 17)).float()

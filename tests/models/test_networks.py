@@ -99,11 +99,27 @@ def test_spikingjelly_neurons_work_in_our_layers() -> None:
     def lif() -> neuron.LIFNode:
         return neuron.LIFNode(decay_input=False, detach_reset=True, step_mode="m")
 
-    foreign = make("spikingformer_tiny", "ssa", IMAGE, neuron=lif, attention_options={"out_threshold": 0.5})
+    foreign = make("spikingformer_tiny", "ssa", IMAGE, neuron=lif)
     with firing_rates(foreign) as rates:
         first = foreign(sample(IMAGE))
     assert rates
     assert torch.equal(foreign(sample(IMAGE)), first)
+
+
+def test_neuron_options_reach_every_neuron() -> None:
+    model = make("spikingformer_tiny", "ssa", IMAGE, neuron_options={"decay": 0.25, "surrogate": "atan"})
+    specs = [m.spec for m in model.modules() if hasattr(m, "spec")]
+    assert len(specs) == 2 + 2 * 7 + 1
+    assert {(spec.decay, spec.surrogate) for spec in specs} == {(0.25, "atan")}
+
+
+@pytest.mark.parametrize(
+    ("name", "attention"), [("spikingformer_tiny", "bipolar_sh"), ("vit_tiny_twin", "attention_sh")]
+)
+def test_pooled_heads_know_the_image_grid(name: str, attention: str) -> None:
+    model = make(name, attention, IMAGE)
+    grids = {t.grid for m in model.modules() if hasattr(m, "expansion") for t in m.expansion.transforms}
+    assert grids == {model.stem.grid} == {(4, 4)}
 
 
 def test_a_copy_after_a_forward_pass_gives_the_same_logits() -> None:
