@@ -45,7 +45,7 @@ def collect(folders: list[Path]) -> dict[str, Any]:
             "seconds": [s["seconds"] for s in summaries],
             "threads": found[0][2]["threads"],
             "versions": summaries[0]["versions"],
-            "command": f"snnpd train --recipe {recipe} --seed SEED",
+            "command": f"snnpd train --recipe {recipe} --seed SEED --threads {found[0][2]['threads']}",
         }
     return entries
 
