@@ -40,7 +40,7 @@ $(BIN)/python:
 
 $(RUN_READY): pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV) (a few minutes, once)"
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable ".[series]"
 	@touch $@
 
 $(DEV_READY): pyproject.toml | $(RUN_READY)
