@@ -25,6 +25,8 @@ def spikingformer(
     attention_options: dict[str, Any] | None = None,
     neuron: str | Callable[[], nn.Module] = "lif",
     neuron_options: dict[str, Any] | None = None,
+    position: str = "conv",
+    position_options: dict[str, Any] | None = None,
     mlp_ratio: float = 4.0,
     dropout: float = 0.0,
 ) -> Backbone:
@@ -38,25 +40,28 @@ def spikingformer(
             `(dim, num_heads, neuron=neuron, neuron_options=neuron_options)`; both with `attention_options`.
         neuron: the neuron of all layers but bipolar queries and keys (their `point_neuron` is an attention option),
             by name with `neuron_options`, or a callable that makes one (SpikingJelly's, in multi-step mode).
+        position: what tells the tokens their positions: "conv", a convolution over neighbours; for series also
+            "bochner" or "mercer", an encoding of the time stamps that the network is called with (`times`), both
+            with `position_options` (periods in the unit of the stamps).
 
     Source: Spikingformer, Zhou et al. 2023 (arXiv 2304.11954).
 
     Raises:
-        UsageError: unknown attention, neuron or option; sides or widths that do not divide.
+        UsageError: unknown attention, neuron, position or option; sides or widths that do not divide.
     """
     make = neuron_maker(neuron, neuron_options)
-    stem = build_stem(input_shape, stage_widths(dim, pools), dim, make)
+    stem = build_stem(input_shape, stage_widths(dim, pools), dim, make, position, position_options)
     options = {"neuron": neuron, "neuron_options": neuron_options} | (attention_options or {})
     attend = attention_maker(attention, SPIKING, stem.grid, **options)
     hidden = int(dim * mlp_ratio)
     blocks = [
         PreActivationBlock(
             make(),
-            attend(dim, num_heads),
+            attend(dim, num_heads, index),
             FeedForward(make(), LinearNorm(dim, hidden), make(), LinearNorm(hidden, dim)),
             dropout,
         )
-        for _ in range(depth)
+        for index in range(depth)
     ]
     return Backbone(stem, blocks, make(), dim, num_classes)
 

@@ -26,6 +26,8 @@ def vit_twin(
     attention: str | Callable[..., nn.Module] = "softmax",
     attention_options: dict[str, Any] | None = None,
     activation: str = "gelu",
+    position: str = "conv",
+    position_options: dict[str, Any] | None = None,
     mlp_ratio: float = 4.0,
     dropout: float = 0.0,
 ) -> Backbone:
@@ -35,22 +37,22 @@ def vit_twin(
     are independent; one (T = 1) is enough for static data. Arguments as in `spikingformer`.
 
     Raises:
-        UsageError: unknown attention, activation or option; sides or widths that do not divide.
+        UsageError: unknown attention, activation, position or option; sides or widths that do not divide.
     """
     if activation not in ACTIVATIONS:
         raise unknown("activation", activation, ACTIVATIONS)
     make = ACTIVATIONS[activation]
-    stem = build_stem(input_shape, stage_widths(dim, pools), dim, make)
+    stem = build_stem(input_shape, stage_widths(dim, pools), dim, make, position, position_options)
     attend = attention_maker(attention, ANALOG, stem.grid, **(attention_options or {}))
     hidden = int(dim * mlp_ratio)
     blocks = [
         PreActivationBlock(
             nn.LayerNorm(dim),
-            attend(dim, num_heads),
+            attend(dim, num_heads, index),
             FeedForward(nn.LayerNorm(dim), PlainLinear(dim, hidden), make(), PlainLinear(hidden, dim)),
             dropout,
         )
-        for _ in range(depth)
+        for index in range(depth)
     ]
     return Backbone(stem, blocks, nn.LayerNorm(dim), dim, num_classes)
 

@@ -1,14 +1,26 @@
 """Linear maps of tokens, shared by attention layers and blocks; padded tokens never enter a statistic."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 TokenMask = Bool[Tensor, "B N"]
 
 
-class PlainLinear(nn.Linear):
+class Projection(nn.Module, ABC):
+    """A linear map of tokens whose output columns can be asked for in part."""
+
+    @abstractmethod
+    def columns(
+        self, x: Float[Tensor, "T B N C"], mask: TokenMask | None, part: slice
+    ) -> Float[Tensor, "T B N K"]:
+        """Some of the output columns: queries from one sequence, keys and values from another."""
+
+
+class PlainLinear(Projection, nn.Linear):
     """The linear map of an ANN layer; the mask is accepted and not needed.
 
     Shapes: x `[T, B, N, C_in]` to `[T, B, N, C_out]`.
@@ -18,8 +30,14 @@ class PlainLinear(nn.Linear):
         """W x + b."""
         return super().forward(x)
 
+    def columns(
+        self, x: Float[Tensor, "T B N C"], mask: TokenMask | None, part: slice
+    ) -> Float[Tensor, "T B N K"]:
+        """Some of the rows of W x + b."""
+        return F.linear(x, self.weight[part], None if self.bias is None else self.bias[part])
 
-class LinearNorm(nn.Module):
+
+class LinearNorm(Projection):
     """Bias-free linear map, then batch-norm over all real tokens: the projection of a spiking layer.
 
     At inference the batch-norm folds into the weight, so spikes meet one matrix of additions. Padded tokens
@@ -36,6 +54,26 @@ class LinearNorm(nn.Module):
     def forward(self, x: Float[Tensor, "T B N C"], mask: TokenMask | None = None) -> Float[Tensor, "T B N K"]:
         """BN(W x)."""
         return over_real_tokens(lambda tokens: self.norm(self.linear(tokens)), x, mask)
+
+    def columns(
+        self, x: Float[Tensor, "T B N C"], mask: TokenMask | None, part: slice
+    ) -> Float[Tensor, "T B N K"]:
+        """Some of the output columns, with their part of the batch-norm.
+
+        The count of batches seen stays as it is: it belongs to all columns.
+        """
+        norm = self.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        mean, variance = norm.running_mean[part], norm.running_var[part]
+        weight, bias = norm.weight[part], norm.bias[part]
+        momentum = 0.1 if norm.momentum is None else norm.momentum
+
+        def project(tokens: Tensor) -> Tensor:
+            y = F.linear(tokens, self.linear.weight[part])
+            return F.batch_norm(y, mean, variance, weight, bias, norm.training, momentum, norm.eps)
+
+        return over_real_tokens(project, x, mask)
 
 
 def over_real_tokens(

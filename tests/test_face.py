@@ -10,13 +10,16 @@ from snnpd.expansion import shiftmax
 
 FACE = {
     "snnpd": "__version__ create_dataset create_model list_datasets list_models",
-    "snnpd.expansion": "Constant Expansion Exponential Kernel Linear Normaliser Points PooledHeads PositiveFeatures "
-    "RowSum Shiftmax TokenBatchNorm Transform expand shiftmax",
+    "snnpd.expansion": "Causal CausalWindow Constant EluPlusOne Everywhere Expansion Exponential FeatureKernel "
+    "FeatureMap Kernel Linear Normaliser Points PooledHeads PrimalState Reach RowSum Shiftmax Strided TokenBatchNorm "
+    "Transform Uniform Window evaluate expand shiftmax stream",
     "snnpd.neurons": "IF IntegerLIF LIF ParametricLIF TernaryIF TernaryLIF create_neuron decay_from_tau explain "
     "firing_rates list_neurons set_default_implementation use_implementation",
-    "snnpd.attention": "AttentionBN AttentionBNSH AttentionSH BipolarBN BipolarBNSH BipolarSH BipolarSelfAttention "
-    "ExpansionAttention SoftmaxAttention SpikingSelfAttention create_attention list_attentions record_attention",
-    "snnpd.blocks": "ConvStem FeedForward PreActivationBlock SeriesStem Stage token_grid",
+    "snnpd.attention": "Attention AttentionBN AttentionBNSH AttentionSH BipolarBN BipolarBNSH BipolarSH "
+    "BipolarSelfAttention ExpansionAttention HeadView SoftmaxAttention SpikingSelfAttention create_attention list_attentions observe "
+    "record_attention",
+    "snnpd.blocks": "BochnerEncoding ConvStem FeedForward MercerEncoding PreActivationBlock SeriesStem Stage "
+    "TimeEncoding TimedSeriesStem token_grid",
 }
 
 

@@ -1,7 +1,9 @@
 """Attention layers, `[T, B, N, C]` to `[T, B, N, C]`: each a declaration over the expansion."""
 
 from snnpd.attention.analog import AttentionBN, AttentionBNSH, AttentionSH, SoftmaxAttention
-from snnpd.attention.layer import ExpansionAttention, record_attention
+from snnpd.attention.base import Attention
+from snnpd.attention.layer import ExpansionAttention
+from snnpd.attention.observe import HeadView, observe, record_attention
 from snnpd.attention.spiking import (
     BipolarBN,
     BipolarBNSH,
@@ -12,6 +14,7 @@ from snnpd.attention.spiking import (
 from snnpd.attention.table import create_attention, list_attentions
 
 __all__ = [
+    "Attention",
     "AttentionBN",
     "AttentionBNSH",
     "AttentionSH",
@@ -20,9 +23,11 @@ __all__ = [
     "BipolarSH",
     "BipolarSelfAttention",
     "ExpansionAttention",
+    "HeadView",
     "SoftmaxAttention",
     "SpikingSelfAttention",
     "create_attention",
     "list_attentions",
+    "observe",
     "record_attention",
 ]

@@ -1,18 +1,34 @@
 """Spiking attention: what the ANN layers declare, with spikes for queries and keys."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from snnpd.attention.analog import token_norm
 from snnpd.attention.layer import Code, ExpansionAttention, Transforms, every_head
 from snnpd.attention.pooling import pooled_heads
-from snnpd.errors import UsageError
-from snnpd.expansion import Constant, Exponential, Kernel, Linear, Normaliser, Shiftmax, TokenBatchNorm
+from snnpd.errors import UsageError, unknown
+from snnpd.expansion import (
+    Causal,
+    Constant,
+    Exponential,
+    FeatureKernel,
+    FeatureMap,
+    Kernel,
+    Linear,
+    Normaliser,
+    Reach,
+    Shiftmax,
+    TokenBatchNorm,
+)
+from snnpd.expansion.features import ExactTernary, RandomFeatures, TruncatedTernary
 from snnpd.expansion.power_weights import DEFAULT_BITS
 from snnpd.neurons import create_neuron
-from snnpd.projections import LinearNorm
+from snnpd.projections import LinearNorm, Projection
+from snnpd.shapes import check_heads
 from snnpd.spikes import TERNARY
 
 NeuronChoice = str | Callable[[], nn.Module]
@@ -61,7 +77,11 @@ class SpikingAttention(ExpansionAttention):
         neuron: NeuronChoice,
         neuron_options: Mapping[str, Any] | None,
         out_threshold: float,
+        qkv: Projection | None = None,
+        reach: Reach | None = None,
+        form: str = "auto",
     ) -> None:
+        check_heads(dim, num_heads)
         super().__init__(
             dim,
             num_heads,
@@ -69,8 +89,10 @@ class SpikingAttention(ExpansionAttention):
             normaliser=normaliser,
             transforms=transforms,
             codes=codes,
-            qkv=LinearNorm(dim, 3 * dim),
+            qkv=qkv or LinearNorm(dim, 3 * dim),
             out=SpikingOutput(dim, neuron_maker(neuron, neuron_options, threshold=out_threshold)),
+            reach=reach,
+            form=form,
         )
 
 
@@ -91,6 +113,8 @@ class SpikingSelfAttention(SpikingAttention):
         neuron_options: Mapping[str, Any] | None = None,
         scale: float = 0.125,
         out_threshold: float = 0.5,
+        causal: bool = False,
+        form: str = "auto",
     ) -> None:
         if scale <= 0:
             raise UsageError(f"spiking self-attention: scale {scale} must be positive")
@@ -105,6 +129,8 @@ class SpikingSelfAttention(SpikingAttention):
             neuron=neuron,
             neuron_options=neuron_options,
             out_threshold=out_threshold,
+            reach=Causal() if causal else None,
+            form=form,
         )
 
 
@@ -125,6 +151,10 @@ class BipolarAttention(SpikingAttention):
         bits: int = DEFAULT_BITS,
         score_shift: int = 0,
         out_threshold: float = 0.5,
+        features: str | FeatureMap | None = None,
+        qkv: Projection | None = None,
+        causal: bool = False,
+        form: str = "auto",
     ) -> None:
         point = neuron_maker(point_neuron, point_neuron_options)
         sample = point()
@@ -142,17 +172,43 @@ class BipolarAttention(SpikingAttention):
         super().__init__(
             dim,
             num_heads,
-            kernel=Exponential(base=2, scale=1.0, score_shift=score_shift),
+            kernel=bipolar_kernel(score_shift, features),
             normaliser=Shiftmax(rounding, bits),
             transforms=transforms,
             codes=(point, point, nn.Identity),
             neuron=neuron,
             neuron_options=neuron_options,
             out_threshold=out_threshold,
+            qkv=qkv,
+            reach=Causal() if causal else None,
+            form=form,
         )
 
 
-BipolarOption = str | int | float | Callable[[], nn.Module] | Mapping[str, Any] | None
+FEATURES: dict[str, Callable[[], FeatureMap]] = {
+    "exact": ExactTernary,
+    "truncated": partial(TruncatedTernary, degree=2),
+    "random": partial(RandomFeatures, num=256),
+}
+
+
+def bipolar_kernel(score_shift: int, features: str | FeatureMap | None) -> Kernel:
+    """2^(q·k) itself, or by a feature map of it, with which the layer runs in its primal form.
+
+    Raises:
+        UsageError: unknown features, or shifted scores, which no map knows.
+    """
+    if features is None:
+        return Exponential(base=2, scale=1.0, score_shift=score_shift)
+    if score_shift:
+        raise UsageError(
+            f"score_shift = {score_shift} rounds scores, which a feature map never forms; leave it 0"
+        )
+    if isinstance(features, str):
+        if features not in FEATURES:
+            raise unknown("features", features, FEATURES)
+        features = FEATURES[features]()
+    return FeatureKernel(features)
 
 
 class BipolarSelfAttention(BipolarAttention):
@@ -164,21 +220,25 @@ class BipolarSelfAttention(BipolarAttention):
     right by s places (0 is the paper); `point_neuron` makes the ternary queries and keys, `neuron` the
     output spikes (of `out_threshold` ½, as in Spikformer; the paper's text does not give it), each by name
     with its `..._options`, or by a callable that sets everything itself and is taken to emit what it should.
+    `features` ("exact", "truncated", "random", or a `FeatureMap`) puts a feature map in the kernel's place and runs
+    the primal form, linear in the number of tokens; `causal` hides later tokens.
     """
 
-    def __init__(self, dim: int, num_heads: int, **options: BipolarOption) -> None:
-        super().__init__(dim, num_heads, every_head(dim, num_heads), **options)  # type: ignore[arg-type]
+    def __init__(self, dim: int, num_heads: int, **options: Any) -> None:
+        super().__init__(dim, num_heads, every_head(dim, num_heads), **options)
 
 
 class BipolarBN(BipolarAttention):
     """BSA with token batch-norm on the membrane potentials of queries and keys, before the ternary neurons.
 
-    Source: ours, after Attention-BN. Options of `BipolarSelfAttention`, and β.
+    Source: ours, after Attention-BN. Options of `BipolarSelfAttention`, and those of `AttentionBN`.
     """
 
-    def __init__(self, dim: int, num_heads: int, *, beta: float = 1.0, **options: BipolarOption) -> None:
-        transforms = every_head(dim, num_heads, TokenBatchNorm(beta))
-        super().__init__(dim, num_heads, transforms, **options)  # type: ignore[arg-type]
+    def __init__(
+        self, dim: int, num_heads: int, *, beta: float = 1.0, statistics: str = "sample", **options: Any
+    ) -> None:
+        transforms = every_head(dim, num_heads, token_norm(dim, num_heads, beta, statistics))
+        super().__init__(dim, num_heads, transforms, **options)
 
 
 class BipolarSH(BipolarAttention):
@@ -194,9 +254,9 @@ class BipolarSH(BipolarAttention):
         *,
         factors: Sequence[int] | None = None,
         grid: tuple[int, int] | None = None,
-        **options: BipolarOption,
+        **options: Any,
     ) -> None:
-        super().__init__(dim, num_heads, pooled_heads(dim, num_heads, factors, grid), **options)  # type: ignore[arg-type]
+        super().__init__(dim, num_heads, pooled_heads(dim, num_heads, factors, grid), **options)
 
 
 class BipolarBNSH(BipolarAttention):
@@ -213,7 +273,7 @@ class BipolarBNSH(BipolarAttention):
         beta: float = 1.0,
         factors: Sequence[int] | None = None,
         grid: tuple[int, int] | None = None,
-        **options: BipolarOption,
+        **options: Any,
     ) -> None:
         transforms = pooled_heads(dim, num_heads, factors, grid, TokenBatchNorm(beta))
-        super().__init__(dim, num_heads, transforms, **options)  # type: ignore[arg-type]
+        super().__init__(dim, num_heads, transforms, **options)

@@ -1,19 +1,24 @@
 """The attention layers by the names that configurations use."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from torch import nn
 
-from snnpd.attention.layer import ExpansionAttention
+from snnpd.attention.base import Attention
 from snnpd.registry import accepted_options, create, resolve
 
 ANALOG: dict[str, str] = {
     "softmax": "snnpd.attention.analog:SoftmaxAttention",
+    "linear": "snnpd.attention.analog:LinearAttention",
+    "local": "snnpd.attention.analog:LocalAttention",
+    "sparse": "snnpd.attention.analog:SparseAttention",
     "attention_bn": "snnpd.attention.analog:AttentionBN",
     "attention_sh": "snnpd.attention.analog:AttentionSH",
     "attention_bn_sh": "snnpd.attention.analog:AttentionBNSH",
+    "uniform": "snnpd.attention.controls:UniformAttention",
+    "identity": "snnpd.attention.controls:IdentityAttention",
+    "frozen_softmax": "snnpd.attention.controls:FrozenSoftmax",
 }
 SPIKING: dict[str, str] = {
     "ssa": "snnpd.attention.spiking:SpikingSelfAttention",
@@ -21,17 +26,20 @@ SPIKING: dict[str, str] = {
     "bipolar_bn": "snnpd.attention.spiking:BipolarBN",
     "bipolar_sh": "snnpd.attention.spiking:BipolarSH",
     "bipolar_bn_sh": "snnpd.attention.spiking:BipolarBNSH",
+    "spiking_uniform": "snnpd.attention.controls:SpikingUniform",
+    "spiking_identity": "snnpd.attention.controls:SpikingIdentity",
+    "frozen_bsa": "snnpd.attention.controls:FrozenBipolar",
 }
 ATTENTIONS: dict[str, str] = ANALOG | SPIKING
 
 
-def create_attention(name: str, dim: int, num_heads: int, **options: Any) -> ExpansionAttention:
+def create_attention(name: str, dim: int, num_heads: int, **options: Any) -> Attention:
     """An attention layer by name.
 
     Raises:
         UsageError: unknown name or option, with the nearest ones; heads that do not divide the width.
     """
-    layer: ExpansionAttention = create("attention", name, ATTENTIONS, dim, num_heads, **options)
+    layer: Attention = create("attention", name, ATTENTIONS, dim, num_heads, **options)
     return layer
 
 
@@ -40,20 +48,27 @@ def attention_maker(
     allowed: Mapping[str, str],
     grid: tuple[int, int] | None = None,
     **options: Any,
-) -> Callable[[int, int], nn.Module]:
-    """What makes attention layers of (width, heads): a name among `allowed`, or the user's own class.
+) -> Callable[..., nn.Module]:
+    """What makes attention layers of (width, heads, layer index): a name among `allowed`, or the user's own class.
 
-    `grid`, rows and columns of image tokens, goes to the layers that take it (those that pool their heads).
+    `grid`, rows and columns of image tokens, and `layer_index`, the place in the network, go to the layers that
+    take them (pooled heads and windows; layers that alternate over depth).
 
     Raises:
         UsageError: the name is not among `allowed`; the nearest ones are given.
     """
     target = resolve("attention", attention, allowed) if isinstance(attention, str) else attention
-    if "grid" in accepted_options(target):
+    accepted = accepted_options(target)
+    if "grid" in accepted:
         options.setdefault("grid", grid)
-    if isinstance(attention, str):
-        return partial(create_attention, attention, **options)
-    return partial(attention, **options)
+
+    def make(dim: int, num_heads: int, layer_index: int = 0) -> nn.Module:
+        place = {"layer_index": layer_index} if "layer_index" in accepted else {}
+        if isinstance(attention, str):
+            return create_attention(attention, dim, num_heads, **options, **place)
+        return attention(dim, num_heads, **options, **place)
+
+    return make
 
 
 def list_attentions() -> list[str]:

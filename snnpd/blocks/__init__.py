@@ -1,6 +1,19 @@
-"""What networks are built of besides attention: stems and the pre-activation residual block."""
+"""What networks are built of besides attention: stems, time encodings, the pre-activation residual block."""
 
 from snnpd.blocks.block import FeedForward, PreActivationBlock
-from snnpd.blocks.stems import ConvStem, SeriesStem, Stage, token_grid
+from snnpd.blocks.series import SeriesStem, TimedSeriesStem
+from snnpd.blocks.stems import ConvStem, Stage, token_grid
+from snnpd.blocks.time_encoding import BochnerEncoding, MercerEncoding, TimeEncoding
 
-__all__ = ["ConvStem", "FeedForward", "PreActivationBlock", "SeriesStem", "Stage", "token_grid"]
+__all__ = [
+    "BochnerEncoding",
+    "ConvStem",
+    "FeedForward",
+    "MercerEncoding",
+    "PreActivationBlock",
+    "SeriesStem",
+    "Stage",
+    "TimeEncoding",
+    "TimedSeriesStem",
+    "token_grid",
+]

@@ -1,15 +1,17 @@
-"""Stems: from images, event frames or series to tokens, with positions told by a convolution."""
+"""The stem of images and event frames, with positions told by a convolution."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from snnpd.errors import UsageError
-from snnpd.projections import over_real_tokens
+from snnpd.projections import TokenMask
 
 Activation = Callable[[], nn.Module]
+# Any shape: a wrong one is refused in words, by the stem.
+Times = Real[Tensor, "..."]
 
 
 class Stage(NamedTuple):
@@ -46,7 +48,7 @@ class ConvStem(nn.Module):
     Shapes: x `[T, B, C_in, h, w]` to `[T, B, N, C]`, N = the product of `grid`.
 
     Raises:
-        UsageError: the image side is not divisible by what the pools divide by.
+        UsageError: the image side is not divisible by what the pools divide by; time stamps are given.
     """
 
     def __init__(
@@ -62,9 +64,10 @@ class ConvStem(nn.Module):
         self.position = ConvNorm(widths[-1], Stage(widths[-1], pool=False))
 
     def forward(
-        self, x: Float[Tensor, "T B *sample"], mask: Bool[Tensor, "B N"] | None = None
+        self, x: Float[Tensor, "T B *sample"], mask: TokenMask | None = None, times: Times | None = None
     ) -> Float[Tensor, "T B N C"]:
         """Tokens as potentials, row by row."""
+        refuse_times(times)
         if x.ndim != 5 or tuple(x.shape[2:]) != self.input_shape:
             raise UsageError(
                 f"the stem was built for [T, B, {', '.join(map(str, self.input_shape))}], got {list(x.shape)}"
@@ -91,29 +94,10 @@ def token_grid(height: int, width: int, stages: Sequence[Stage]) -> tuple[int, i
     return height // patch, width // patch
 
 
-class SeriesStem(nn.Module):
-    """Series to tokens, one a time stamp: linear map, then a 1-D convolution that adds the position.
-
-    Shapes: x `[T, B, N, C_in]` to `[T, B, N, C]`; mask `[B, N]`, True where a token is real.
-    """
-
-    grid = None
-
-    def __init__(self, in_channels: int, dim: int, activation: Activation) -> None:
-        super().__init__()
-        self.in_channels = in_channels
-        self.linear = nn.Linear(in_channels, dim, bias=False)
-        self.norm = nn.BatchNorm1d(dim)
-        self.activation = activation()
-        self.conv = nn.Conv1d(dim, dim, 3, padding=1, bias=False)
-        self.position_norm = nn.BatchNorm1d(dim)
-
-    def forward(
-        self, x: Float[Tensor, "T B *sample"], mask: Bool[Tensor, "B N"] | None = None
-    ) -> Float[Tensor, "T B N C"]:
-        """Tokens as potentials; padded tokens are zero."""
-        if x.ndim != 4 or x.shape[-1] != self.in_channels:
-            raise UsageError(f"the stem was built for [T, B, N, {self.in_channels}], got {list(x.shape)}")
-        x = over_real_tokens(lambda tokens: self.norm(self.linear(tokens)), x, mask)
-        neighbours = self.conv(self.activation(x).flatten(0, 1).transpose(1, 2)).transpose(1, 2)
-        return x + over_real_tokens(self.position_norm, neighbours.unflatten(0, x.shape[:2]), mask)
+def refuse_times(times: Times | None) -> None:
+    """Raises UsageError where time stamps are given to a stem with a positional convolution."""
+    if times is not None:
+        raise UsageError(
+            "times are given, but a convolution tells this network its positions; leave times out, "
+            "or build a network for series with position='bochner' or 'mercer'"
+        )

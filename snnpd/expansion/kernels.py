@@ -8,20 +8,37 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from snnpd.errors import UsageError
+from snnpd.expansion.features import FeatureMap
 
 
 class Kernel(ABC):
-    """A kernel by its scores: κ = base^scores for an exponential kernel, the scores themselves where base is None."""
+    """A kernel by its scores: κ = base^scores for an exponential kernel, the scores themselves where base is None.
+
+    A kernel with a finite feature map gives that too, and with it the expansion has a primal form.
+    """
 
     base: float | None = None
-    positive: ClassVar[bool] = True
+    positive: bool = True
 
     @abstractmethod
     def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
         """The scores of all queries against all support points."""
+
+    def feature_dim(self, head_dim: int) -> int | None:
+        """Dimension of the feature map Φ for points of width `head_dim`; None where no finite one is used."""
+        return None
+
+    def features(self, x: Float[Tensor, "... N D"]) -> Float[Tensor, "... N F"]:
+        """Φ(x), with κ(q, k) = Φ(q)·Φ(k).
+
+        Raises:
+            UsageError: the kernel has no finite feature map.
+        """
+        raise UsageError(
+            f"{self} has no finite feature map; give FeatureKernel(...) one that approximates it"
+        )
 
     def values(self, scores: Float[Tensor, "... N M"]) -> Float[Tensor, "... N M"]:
         """κ from its scores."""
@@ -69,21 +86,63 @@ class Linear(Kernel):
     """
 
     scale: float | None = 1.0
-    positive: ClassVar[bool] = False
+    positive: ClassVar[bool] = False  # type: ignore[misc]
 
     def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
         """scale q·k."""
         scale = q.shape[-1] ** -0.5 if self.scale is None else self.scale
         return (q if scale == 1 else q * scale) @ k.transpose(-1, -2)
 
+    def feature_dim(self, head_dim: int) -> int:
+        """The head width: Φ is the identity, up to the scale."""
+        return head_dim
+
+    def features(self, x: Float[Tensor, "... N D"]) -> Float[Tensor, "... N F"]:
+        """√scale x."""
+        scale = x.shape[-1] ** -0.5 if self.scale is None else self.scale
+        return x if scale == 1 else x * math.sqrt(scale)
+
 
 @dataclass(frozen=True)
-class PositiveFeatures(Kernel):
-    """κ(q, k) = φ(q)·φ(k) with φ = elu + 1 > 0: the kernel of linear attention.
+class Uniform(Kernel):
+    """κ = 1 for all pairs: every support point counts alike, the control that looks at nothing."""
 
-    Source: Katharopoulos et al. 2020, eq. 7.
+    def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
+        """Ones."""
+        return q.new_ones(*q.shape[:-1], k.shape[-2])
+
+    def feature_dim(self, head_dim: int) -> int:
+        """One feature, a constant."""
+        return 1
+
+    def features(self, x: Float[Tensor, "... N D"]) -> Float[Tensor, "... N F"]:
+        """Φ(x) = 1."""
+        return x.new_ones(*x.shape[:-1], 1)
+
+
+@dataclass(frozen=True)
+class FeatureKernel(Kernel):
+    """κ(q, k) = φ(q)·φ(k) for a given map φ: linear attention with φ = elu + 1, an approximation of another kernel
+    with a truncated or random map.
+
+    Source: linear attention, Katharopoulos et al. 2020, eq. 7.
     """
+
+    map: FeatureMap
+
+    @property
+    def positive(self) -> bool:  # type: ignore[override]
+        """Whether φ(q)·φ(k) > 0 for all points."""
+        return self.map.positive
 
     def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
         """φ(q)·φ(k)."""
-        return (F.elu(q) + 1) @ (F.elu(k) + 1).transpose(-1, -2)
+        return self.map(q) @ self.map(k).transpose(-1, -2)
+
+    def feature_dim(self, head_dim: int) -> int:
+        """The dimension of φ."""
+        return self.map.dim(head_dim)
+
+    def features(self, x: Float[Tensor, "... N D"]) -> Float[Tensor, "... N F"]:
+        """φ(x)."""
+        return self.map(x)

@@ -9,39 +9,60 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from snnpd.errors import UsageError, unknown
-from snnpd.expansion.kernels import Kernel
-from snnpd.expansion.power_weights import DEFAULT_BITS, ROUNDINGS, shiftmax
+from snnpd.expansion.kernels import FeatureKernel, Kernel
+from snnpd.expansion.power_weights import DEFAULT_BITS, ROUNDINGS, rounded_log2, shiftmax
 
 Scores = Float[Tensor, "... N M"]
 Mask = Bool[Tensor, "... #N M"]
+Mass = Float[Tensor, "..."]
 
 
 class Normaliser(ABC):
-    """Turns the scores of a kernel into weights κ/h. Support points outside the mask get weight zero."""
+    """A function h of a query's kernel mass Σ_j κ(q, k_j). Support points outside the mask have no mass.
+
+    `weights` gives κ/h from scores, in the way that is numerically right; `h` from the mass alone, which is all
+    that the primal form knows.
+    """
+
+    rows: str
 
     @abstractmethod
     def weights(self, kernel: Kernel, scores: Scores, mask: Mask | None) -> Scores:
         """κ(q_i, k_j) / h(q_i) for all i, j; a row without any support point is zero."""
+
+    @abstractmethod
+    def h(self, mass: Mass) -> Mass:
+        """h of the kernel mass."""
 
     def check(self, kernel: Kernel) -> None:
         """Raises UsageError where this normaliser has no meaning for `kernel`."""
         return
 
 
+def _support(values: Scores, mask: Mask | None) -> Scores:
+    return values if mask is None else values.masked_fill(~mask, 0)
+
+
 @dataclass(frozen=True)
 class RowSum(Normaliser):
     """h(q) = Σ_j κ(q, k_j): rows are stochastic. With an exponential kernel this is softmax."""
+
+    rows = "sum to one exactly"
 
     def check(self, kernel: Kernel) -> None:
         """Refuses kernels that may be negative, whose row sums can vanish."""
         if not kernel.positive:
             raise UsageError(f"row sums of {kernel} can vanish; use Constant, or a positive kernel")
 
+    def h(self, mass: Mass) -> Mass:
+        """The mass itself; one for a query that sees nothing."""
+        return mass.masked_fill(mass == 0, 1)
+
     def weights(self, kernel: Kernel, scores: Scores, mask: Mask | None) -> Scores:
-        """Softmax for an exponential kernel, plain division for positive features."""
+        """Softmax for an exponential kernel, plain division for a feature map."""
         if kernel.base is None:
-            values = scores if mask is None else scores.masked_fill(~mask, 0)
-            return values / values.sum(-1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)
+            values = _support(scores, mask)
+            return values / self.h(values.sum(-1, keepdim=True))
         exponents = scores if kernel.base == math.e else scores * math.log(kernel.base)
         if mask is None:
             return torch.softmax(exponents, -1)
@@ -55,15 +76,19 @@ class Constant(Normaliser):
     """h(q) = value for every query: rows sum to anything."""
 
     value: float = 1.0
+    rows = "sum to anything"
 
     def __post_init__(self) -> None:
         if self.value <= 0:
             raise UsageError(f"constant normaliser: h = {self.value} must be positive")
 
+    def h(self, mass: Mass) -> Mass:
+        """The value, whatever the mass."""
+        return torch.full_like(mass, self.value)
+
     def weights(self, kernel: Kernel, scores: Scores, mask: Mask | None) -> Scores:
         """κ / value."""
-        values = kernel.values(scores) / self.value
-        return values if mask is None else values.masked_fill(~mask, 0)
+        return _support(kernel.values(scores) / self.value, mask)
 
 
 @dataclass(frozen=True)
@@ -77,13 +102,35 @@ class Shiftmax(Normaliser):
         if self.rounding not in ROUNDINGS:
             raise unknown("rounding", self.rounding, ROUNDINGS)
 
+    @property
+    def rows(self) -> str:  # type: ignore[override]
+        """What the rows sum to."""
+        bounds = {"ceil": "sum to something in (1/2, 1]", "round": "sum to something in (0.707, 1.414]"}
+        return bounds.get(self.rounding, "sum to one exactly")
+
     def check(self, kernel: Kernel) -> None:
-        """Refuses all but the base-2 kernel: 2^-γ is a shift only on powers of two."""
-        if kernel.base != 2:
+        """Refuses all but the base-2 kernel, whose values are shifts, and feature maps that stand for it."""
+        if kernel.base != 2 and not isinstance(kernel, FeatureKernel):
             raise UsageError(f"Shiftmax normalises the base-2 kernel, got {kernel}; use Exponential(base=2)")
+        if kernel.base != 2 and self.rounding == "dyadic":
+            raise UsageError(
+                "dyadic Shiftmax completes the largest score, which a feature map does not know; use rounding='ceil'"
+            )
+
+    def h(self, mass: Mass) -> Mass:
+        """2^γ; the rounding is passed straight through, as in `shiftmax`. `dyadic` has the h of `ceil`."""
+        # not positive: nothing is seen, or an approximate feature map strays below zero
+        mass = torch.where(mass > 0, mass, 1)
+        if self.rounding == "sum":
+            return mass
+        gamma = rounded_log2(mass.detach(), self.rounding)
+        return mass * (torch.exp2(gamma.to(mass.dtype)) / mass.detach())
 
     def weights(self, kernel: Kernel, scores: Scores, mask: Mask | None) -> Scores:
-        """`shiftmax` of the scores, absent support points at -inf."""
+        """`shiftmax` of the scores, absent support points at -inf; κ/h for a feature map."""
+        if kernel.base is None:
+            values = _support(scores, mask)
+            return values / self.h(values.sum(-1, keepdim=True))
         if mask is not None:
             scores = scores.masked_fill(~mask, -math.inf)
         return shiftmax(scores, -1, self.rounding, self.bits)

@@ -79,7 +79,7 @@ class _ShiftedWeights(torch.autograd.Function):
 
     @staticmethod
     def forward(scores: Tensor, dim: int, rounding: str) -> Tensor:
-        depth = scores - _finite_peak(scores, dim)
+        depth = scores - whole_peak(scores, dim)
         return torch.exp2(depth - rounded_log2_sum(depth, dim, rounding).to(depth.dtype))
 
     @staticmethod
@@ -95,8 +95,9 @@ class _ShiftedWeights(torch.autograd.Function):
         return math.log(2) * shifted * (grad - mean), None, None
 
 
-def _finite_peak(scores: Tensor, dim: int) -> Tensor:
-    peak = scores.amax(dim, keepdim=True)
+def whole_peak(scores: Float[Tensor, "..."], dim: int) -> Tensor:
+    """The largest score, rounded up: taking an integer off all scores takes it off γ, and changes no weight."""
+    peak = scores.amax(dim, keepdim=True).ceil()
     return peak.masked_fill(peak == -math.inf, 0)
 
 
@@ -112,10 +113,18 @@ def rounded_log2_sum(depth: Float[Tensor, "..."], dim: int, rounding: str) -> Te
     low = terms.masked_fill(is_high, 0).sum(dim, keepdim=True)
     total = high + low
     lost = low - (total - high)  # what the last addition rounded off (Dekker), exact since high >= low
+    return rounded_log2(total, rounding, lost)
+
+
+def rounded_log2(total: Float[Tensor, "..."], rounding: str, lost: Tensor | None = None) -> Tensor:
+    """log2 of positive numbers, rounded up (`ceil`, `dyadic`) or to the nearest integer (`round`), exactly.
+
+    `lost` is what rounding took off `total`: a power of two with more to come belongs to the next integer.
+    """
     mantissa, exponent = torch.frexp(total)  # total = mantissa 2^exponent, mantissa in [1/2, 1)
     if rounding == "round":
         return exponent - (mantissa < math.sqrt(0.5)).to(exponent.dtype)
-    is_power = (mantissa == 0.5) & (lost <= 0)
+    is_power = mantissa == 0.5 if lost is None else (mantissa == 0.5) & (lost <= 0)
     return exponent - is_power.to(exponent.dtype)
 
 

@@ -25,7 +25,14 @@ class Points(NamedTuple):
 
 
 class Transform(ABC):
-    """A map of queries and support points that leaves the number of queries alone."""
+    """A map of queries and support points that leaves the number of queries alone.
+
+    `is_positional`: support point j of the result stands where token j stood, made of tokens up to j alone, so
+    that a reach (causal, local) keeps its meaning behind the transform; where not, `why_not` says it in words.
+    """
+
+    is_positional: bool = False
+    why_not: str = ""
 
     @abstractmethod
     def __call__(self, points: Points) -> Points:
@@ -45,6 +52,10 @@ class TokenBatchNorm(Transform):
     beta: float = 1.0
     epsilon: float = 1e-5
     scale: bool = True
+    why_not = (
+        "Attention-BN takes its statistics over all keys, later ones included; "
+        "use statistics='running', which come from earlier batches"
+    )
 
     def __call__(self, points: Points) -> Points:
         """Points with standardised q and k; statistics in at least float32."""
@@ -79,6 +90,12 @@ class PooledHeads(Transform):
 
     factor: int
     grid: tuple[int, int] | None = None
+    why_not = "pooled heads average keys over windows that reach past the query; use factors of 1, or full attention"
+
+    @property
+    def is_positional(self) -> bool:  # type: ignore[override]
+        """Only where nothing is pooled."""
+        return self.factor == 1
 
     def __post_init__(self) -> None:
         if self.factor < 1 or self.factor & (self.factor - 1):
@@ -88,11 +105,7 @@ class PooledHeads(Transform):
         """Points with pooled k, v and mask."""
         if self.factor == 1:
             return points
-        grid = self.grid or (1, points.k.shape[-2])
-        if grid[0] * grid[1] != points.k.shape[-2]:
-            raise UsageError(
-                f"pooled heads: a grid of {grid[0]} x {grid[1]} does not hold {points.k.shape[-2]} tokens"
-            )
+        grid = self._grid_of(points.k.shape[-2])
         window = self._window()
         real = (
             points.k.new_ones(points.k.shape[-2]) if points.mask is None else points.mask.to(points.k.dtype)
@@ -102,6 +115,19 @@ class PooledHeads(Transform):
         k = _window_sums(points.k * real, grid, window) / count.clamp_min(1)
         v = _window_sums(points.v * real, grid, window) / count.clamp_min(1)
         return Points(points.q, k, v, None if points.mask is None else count.squeeze(-1) > 0)
+
+    def _grid_of(self, num_tokens: int) -> tuple[int, int]:
+        if self.grid is None:
+            return 1, num_tokens
+        rows, columns = self.grid
+        if rows * columns == num_tokens - 1:
+            raise UsageError(
+                f"pooled heads: {num_tokens} tokens are one more than the grid of {rows} x {columns} holds; a class "
+                "token cannot be averaged with image tokens: leave it out and take the mean over tokens"
+            )
+        if rows * columns != num_tokens:
+            raise UsageError(f"pooled heads: a grid of {rows} x {columns} does not hold {num_tokens} tokens")
+        return rows, columns
 
     def _window(self) -> tuple[int, int]:
         if self.grid is None:

@@ -8,7 +8,8 @@ import torch
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
-from snnpd.attention import ExpansionAttention, create_attention
+from snnpd.attention import Attention, create_attention
+from snnpd.attention.table import SPIKING
 
 NUM_HEADS, DIM, TOKENS = 4, 16, 8  # four heads pool by 1, 1, 2, 2; windows of two tokens divide eight
 NEURONS = ["if", "lif", "plif", "ternary_if", "ternary_lif", "integer_lif"]
@@ -16,7 +17,7 @@ POINT_NEURONS = ["ternary_if", "ternary_lif"]
 ANN = ["softmax", "attention_bn", "attention_sh", "attention_bn_sh"]
 BIPOLAR = ["bsa", "bipolar_bn", "bipolar_sh", "bipolar_bn_sh"]
 
-_calibrated: dict[str, ExpansionAttention] = {}
+_calibrated: dict[str, Attention] = {}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,12 @@ class Subject:
 
     @property
     def is_spiking(self) -> bool:
-        return self.attention not in ANN
+        return self.attention in SPIKING
+
+    @property
+    def is_bipolar(self) -> bool:
+        """Ternary queries and keys."""
+        return self.attention.startswith("bipolar") or self.attention.endswith("bsa")
 
     @property
     def block(self) -> int:
@@ -37,20 +43,21 @@ class Subject:
 
     @property
     def is_equivariant(self) -> bool:
-        """Dyadic Shiftmax breaks ties by position; test_shiftmax has the law for rows without ties."""
-        return self.options.get("rounding") != "dyadic"
+        """Not where positions count; dyadic Shiftmax breaks ties by position (test_shiftmax: rows without ties)."""
+        is_positional = self.attention in ("local", "sparse") or self.options.get("causal", False)
+        return not is_positional and self.options.get("rounding") != "dyadic"
 
     def __str__(self) -> str:
         return "-".join([self.attention, *map(str, self.options.values())])
 
-    def make(self, dtype: torch.dtype = torch.float64) -> ExpansionAttention:
+    def make(self, dtype: torch.dtype = torch.float64) -> Attention:
         """A fresh copy of the layer in evaluation mode, its neurons made to fire."""
         key = str(self)
         if key not in _calibrated:
             _calibrated[key] = self.calibrate()
         return copy.deepcopy(_calibrated[key]).to(dtype)
 
-    def calibrate(self) -> ExpansionAttention:
+    def calibrate(self) -> Attention:
         """The layer in evaluation mode, its batch-norms filled with statistics under which neurons fire."""
         torch.manual_seed(0)
         layer = create_attention(self.attention, DIM, NUM_HEADS, **self.options)
@@ -73,8 +80,21 @@ class Subject:
         return ((x > 0.4).double() if self.is_spiking else x).to(dtype)
 
 
-SUBJECTS = [
+EXPANSIONS = [
     *(Subject(name) for name in ANN),
+    Subject("linear"),
+    Subject("local", {"radius": 1}),
+    Subject("sparse", {"stride": 3}),
+    *(Subject(name) for name in ("uniform", "identity", "frozen_softmax")),
+    *(Subject(name) for name in ("spiking_identity", "frozen_bsa")),
+    Subject("spiking_uniform", {"out_threshold": 0.25}),
+    *(Subject(name, {"causal": True}) for name in ("softmax", "linear", "bsa")),
+    Subject("local", {"radius": 1, "causal": True}),
+    Subject("sparse", {"stride": 3, "causal": True}),
+    Subject("ssa", {"scale": 0.75, "causal": True}),
+    Subject("attention_bn", {"statistics": "running", "causal": True}),
+    Subject("bipolar_bn", {"statistics": "running", "causal": True}),
+    Subject("bsa", {"features": "exact"}),
     *(Subject("ssa", {"neuron": neuron, "scale": 0.375}) for neuron in NEURONS),
     *(
         Subject(name, {"neuron": neuron, "point_neuron": point})
@@ -85,3 +105,4 @@ SUBJECTS = [
     *(Subject("bsa", {"rounding": r}) for r in ("round", "sum", "dyadic")),
     Subject("bsa", {"rounding": "ceil", "score_shift": 1}),
 ]
+SUBJECTS = [*EXPANSIONS]

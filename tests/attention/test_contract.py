@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from snnpd.attention import list_attentions, record_attention
 from tests.attention.oracle import dense_heads
-from tests.attention.subjects import DIM, SUBJECTS, TOKENS, Subject
+from tests.attention.subjects import DIM, EXPANSIONS, SUBJECTS, TOKENS, Subject
 
-pytestmark = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 
 
-def test_the_table_is_complete(subject: Subject) -> None:
+def test_the_table_is_complete() -> None:
     assert {s.attention for s in SUBJECTS} == set(list_attentions())
 
 
@@ -34,6 +34,7 @@ def spikes_of(layer: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return seen
 
 
+@every_subject
 def test_shape_and_a_live_output(subject: Subject) -> None:
     y = run(subject.make(), subject.tokens())
     assert y.shape == (3, 4, TOKENS, DIM)
@@ -41,6 +42,7 @@ def test_shape_and_a_live_output(subject: Subject) -> None:
     assert (y.std(dim=(1, 2)).amax(-1) > 1e-3).all(), "some step says the same for all samples and tokens"
 
 
+@every_subject
 def test_spikes_occur_and_stay_in_their_alphabet(subject: Subject) -> None:
     layer = subject.make()
     seen = spikes_of(layer, subject.tokens())
@@ -49,12 +51,13 @@ def test_spikes_occur_and_stay_in_their_alphabet(subject: Subject) -> None:
         alphabet = layer.get_submodule(name).alphabet
         assert alphabet.contains(spikes), name
         assert 0.01 < (spikes != 0).double().mean() < 0.99, name
-    if subject.attention.startswith(("bsa", "bipolar")):
+    if subject.is_bipolar:
         points = [s for name, s in seen.items() if name.endswith(("query", "key"))]
         assert points
         assert all(set(s.unique().tolist()) == {-1.0, 0.0, 1.0} for s in points)
 
 
+@pytest.mark.parametrize("subject", EXPANSIONS, ids=str)
 def test_maps_and_outputs_equal_the_dense_truth(subject: Subject) -> None:
     layer, x = subject.make(), subject.tokens()
     coded: list[list[Tensor]] = []
@@ -73,6 +76,7 @@ def test_maps_and_outputs_equal_the_dense_truth(subject: Subject) -> None:
         assert weights.abs().max() > 0.05
 
 
+@every_subject
 def test_each_sample_is_independent_of_its_batch_mates(subject: Subject) -> None:
     layer, x = subject.make(), subject.tokens()
     together = run(layer, x)
@@ -80,6 +84,7 @@ def test_each_sample_is_independent_of_its_batch_mates(subject: Subject) -> None
         assert torch.allclose(run(layer, x[:, b : b + 1]), together[:, b : b + 1], atol=1e-10)
 
 
+@every_subject
 def test_outputs_do_not_see_later_steps(subject: Subject) -> None:
     layer, x = subject.make(), subject.tokens()
     other = torch.cat([x[:2], subject.tokens(seed=9)[2:]])
@@ -88,6 +93,7 @@ def test_outputs_do_not_see_later_steps(subject: Subject) -> None:
     assert not torch.allclose(first[2], second[2])
 
 
+@every_subject
 def test_permuted_tokens_give_permuted_outputs(subject: Subject) -> None:
     if not subject.is_equivariant:
         pytest.skip("the first of tied keys gets the completion of dyadic Shiftmax")
@@ -98,6 +104,7 @@ def test_permuted_tokens_give_permuted_outputs(subject: Subject) -> None:
     assert torch.allclose(run(layer, x[:, :, order]), run(layer, x)[:, :, order], atol=1e-10)
 
 
+@every_subject
 def test_padded_tokens_change_nothing(subject: Subject) -> None:
     layer, x = subject.make(), subject.tokens()
     padded = torch.cat([x, subject.tokens(seed=5)[:, :, :3]], dim=2)
@@ -106,6 +113,7 @@ def test_padded_tokens_change_nothing(subject: Subject) -> None:
     assert torch.allclose(y[:, :, :TOKENS], run(layer, x), atol=1e-10)
 
 
+@every_subject
 def test_a_sample_without_real_tokens_stays_finite(subject: Subject) -> None:
     layer = subject.make().train()
     x = subject.tokens().requires_grad_()
@@ -115,6 +123,7 @@ def test_a_sample_without_real_tokens_stays_finite(subject: Subject) -> None:
     assert x.grad.isfinite().all()
 
 
+@every_subject
 def test_reset_forgets_and_state_carries_on(subject: Subject) -> None:
     layer, x = subject.make(), subject.tokens(steps=4)
     first = run(layer, x)
@@ -124,6 +133,7 @@ def test_reset_forgets_and_state_carries_on(subject: Subject) -> None:
     assert torch.allclose(halves, first, atol=1e-10)
 
 
+@every_subject
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_dtypes(subject: Subject, dtype: torch.dtype) -> None:
     y = run(subject.make(dtype), subject.tokens(dtype=dtype))
@@ -132,6 +142,7 @@ def test_dtypes(subject: Subject, dtype: torch.dtype) -> None:
     assert y.float().std() > 1e-3
 
 
+@every_subject
 def test_state_dict_round_trip(subject: Subject) -> None:
     layer, x = subject.make(), subject.tokens()
     other = subject.make()
@@ -142,11 +153,15 @@ def test_state_dict_round_trip(subject: Subject) -> None:
     assert torch.equal(run(other, x), run(layer, x))
 
 
+@every_subject
 def test_gradients_reach_input_and_every_parameter(subject: Subject) -> None:
     layer, x = subject.make().train(), subject.tokens().requires_grad_()
     (run(layer, x) * torch.randn(DIM, dtype=torch.float64)).square().sum().backward()
     assert x.grad.isfinite().all()
     assert x.grad.abs().max() > 0
     for name, parameter in layer.named_parameters():
+        if not parameter.requires_grad:
+            assert subject.attention.startswith("frozen"), name
+            continue
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.abs().max() > 0, name

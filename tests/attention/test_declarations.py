@@ -133,12 +133,12 @@ def test_wrong_neurons_are_refused(options: dict, words: str) -> None:
         create_attention("bsa", DIM, NUM_HEADS, **options)
 
 
-def test_a_recording_inside_another_leaves_it_alone() -> None:
+def test_a_recording_inside_another_sees_its_own_part() -> None:
     layer, x = Subject("softmax").make(), Subject("softmax").tokens()
     with record_attention(layer) as outer:
         with record_attention(layer) as inner:
             layer(x)
         layer(x)
     functional.reset_net(layer)
-    assert (len(inner[""]), len(outer[""])) == (1, 1)
+    assert (len(inner[""]), len(outer[""])) == (1, 2)
     assert inner[""][0].shape == (3, 4, NUM_HEADS, TOKENS, TOKENS)

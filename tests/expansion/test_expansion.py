@@ -8,12 +8,13 @@ import torch
 from snnpd.errors import UsageError
 from snnpd.expansion import (
     Constant,
+    EluPlusOne,
     Expansion,
     Exponential,
+    FeatureKernel,
     Linear,
     Points,
     PooledHeads,
-    PositiveFeatures,
     RowSum,
     Shiftmax,
     TokenBatchNorm,
@@ -54,7 +55,7 @@ def test_dual_form_is_the_sum_written_out(kernel, normaliser, kappa, h, masked: 
 
 def test_positive_features_row_sums_are_one() -> None:
     points = Points(torch.randn(4, 6), torch.randn(5, 6), torch.ones(5, 2))
-    assert torch.allclose(expand(Expansion(PositiveFeatures(), RowSum()), points), torch.ones(4, 2))
+    assert torch.allclose(expand(Expansion(FeatureKernel(EluPlusOne()), RowSum()), points), torch.ones(4, 2))
 
 
 @pytest.mark.parametrize(
@@ -155,5 +156,5 @@ class TestPooledHeads:
         assert torch.equal(moved.q, q)
 
     def test_a_wrong_grid_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="2 x 4 does not hold 9 tokens"):
-            PooledHeads(2, (2, 4))(Points(*(torch.randn(9, 3) for _ in range(3))))
+        with pytest.raises(UsageError, match="2 x 4 does not hold 10 tokens"):
+            PooledHeads(2, (2, 4))(Points(*(torch.randn(10, 3) for _ in range(3))))

@@ -152,3 +152,12 @@ def test_permuted_scores_give_permuted_weights_where_nothing_ties(rounding: str)
 def test_wrong_options_are_refused(options: dict, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         shiftmax(torch.zeros(3), **options)
+
+
+@pytest.mark.parametrize("rounding", ["ceil", "round"])
+def test_real_scores_follow_the_equation(rounding: str) -> None:
+    """γ belongs to the scores, not to their distance from a largest score that is no integer."""
+    scores = torch.randn(50, 7, dtype=torch.float64)
+    log_sum = torch.log2(torch.exp2(scores).sum(-1, keepdim=True))
+    gamma = log_sum.ceil() if rounding == "ceil" else log_sum.round()
+    assert torch.allclose(shiftmax(scores, -1, rounding), torch.exp2(scores - gamma))

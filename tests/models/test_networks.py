@@ -68,6 +68,9 @@ def test_every_parameter_learns(name: str, attention: str, shape: dict) -> None:
     model = make(name, attention, shape).train()
     model(sample(shape)).mean(0).logsumexp(-1).sum().backward()
     for key, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            assert attention.startswith("frozen"), key
+            continue
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key
         assert parameter.grad.abs().max() > 0, key
@@ -75,7 +78,9 @@ def test_every_parameter_learns(name: str, attention: str, shape: dict) -> None:
 
 @pytest.mark.parametrize("size", ["tiny", "small", "cifar"])
 @pytest.mark.parametrize("shape", [{"input_shape": (3, 32, 32)}, {"input_shape": (29, 12)}])
-@pytest.mark.parametrize("attention", ANALOG)
+@pytest.mark.parametrize(
+    "attention", ["softmax", "linear", "local", "attention_bn", "attention_bn_sh", "frozen_softmax"]
+)
 def test_twins_have_the_same_parameter_count_within_one_percent(
     size: str, shape: dict, attention: str
 ) -> None:

@@ -1,0 +1,65 @@
+"""What all attention layers share: tokens in and out, a mask, another sequence to look at, refusals in words."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from snnpd.errors import UsageError
+from snnpd.shapes import check_heads
+
+Tokens = Float[Tensor, "T B N C"]
+TokenMask = Bool[Tensor, "B N"]
+
+
+class Attention(nn.Module, ABC):
+    """A layer from tokens to tokens; a subclass says in `attend` what each token takes from the others.
+
+    `no_context` and `no_expansion` say in words why a layer has no cross-attention, or is no support vector
+    expansion; they are empty where it has, or is.
+
+    Shapes: x `[T, B, N, C]` to `[T, B, N, C]`; mask `[B, N]`, True where a token is real; context `[T, B, M, C]`,
+    the sequence that keys and values come from (x itself if none is given), with its own mask `[B, M]`.
+
+    Raises:
+        UsageError: `dim` is no multiple of `num_heads`; tokens of another width; a context where none has a meaning.
+    """
+
+    no_context: ClassVar[str] = ""
+    no_expansion: ClassVar[str] = ""
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        check_heads(dim, num_heads)
+        self.dim, self.num_heads = dim, num_heads
+
+    def forward(
+        self,
+        x: Float[Tensor, "T B N C"],
+        mask: Bool[Tensor, "B N"] | None = None,
+        context: Float[Tensor, "T B M C"] | None = None,
+        context_mask: Bool[Tensor, "B M"] | None = None,
+    ) -> Float[Tensor, "T B N C"]:
+        """The attention output of every token at every time step."""
+        self._check(x, context, context_mask)
+        return self.attend(x, mask, context, context_mask)
+
+    @abstractmethod
+    def attend(
+        self, x: Tensor, mask: Tensor | None, context: Tensor | None, context_mask: Tensor | None
+    ) -> Tensor:
+        """`forward` behind its checks; context None stands for x with its mask."""
+
+    def _check(self, x: Tensor, context: Tensor | None, context_mask: Tensor | None) -> None:
+        name = type(self).__name__
+        if x.shape[-1] != self.dim:
+            raise UsageError(f"attention of width {self.dim} got tokens of width {x.shape[-1]}")
+        if context is None:
+            if context_mask is not None:
+                raise UsageError(f"{name}: a context_mask without a context; give both, or `mask` alone")
+            return
+        if self.no_context:
+            raise UsageError(f"{name} has no cross-attention: {self.no_context}")
+        if context.shape[-1] != self.dim:
+            raise UsageError(f"attention of width {self.dim} got a context of width {context.shape[-1]}")
