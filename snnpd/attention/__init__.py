@@ -2,6 +2,7 @@
 
 from snnpd.attention.analog import AttentionBN, AttentionBNSH, AttentionSH, SoftmaxAttention
 from snnpd.attention.base import Attention
+from snnpd.attention.explain import explain
 from snnpd.attention.layer import ExpansionAttention
 from snnpd.attention.observe import HeadView, observe, record_attention
 from snnpd.attention.spiking import (
@@ -27,6 +28,7 @@ __all__ = [
     "SoftmaxAttention",
     "SpikingSelfAttention",
     "create_attention",
+    "explain",
     "list_attentions",
     "observe",
     "record_attention",

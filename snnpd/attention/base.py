@@ -6,7 +6,9 @@ from typing import ClassVar
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from snnpd.attention.views import HeadView, Observed
 from snnpd.errors import UsageError
+from snnpd.expansion import Expansion, Points
 from snnpd.shapes import check_heads
 
 Tokens = Float[Tensor, "T B N C"]
@@ -44,6 +46,34 @@ class Attention(nn.Module, ABC):
         """The attention output of every token at every time step."""
         self._check(x, context, context_mask)
         return self.attend(x, mask, context, context_mask)
+
+    def expansions(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        context: Tensor | None = None,
+        context_mask: Tensor | None = None,
+    ) -> list[tuple[Expansion, Points]]:
+        """The expansions that the layer evaluates at x, one a group of heads, with transformed and coded points.
+
+        Neurons run and keep their state, as in `forward`: reset the layer before and after.
+
+        Raises:
+            UsageError: the layer is no support vector expansion, with the reason.
+        """
+        name = type(self).__name__
+        if self.no_expansion:
+            raise UsageError(f"{name} is no support vector expansion: {self.no_expansion}")
+        views: list[HeadView] = []
+        watched = [part for part in self.modules() if isinstance(part, Observed)]
+        for part in watched:
+            part.watchers.append(views.append)
+        try:
+            self(x, mask, context, context_mask)
+        finally:
+            for part in watched:
+                part.watchers.pop()
+        return [(v.expansion, v.points) for v in views if v.expansion and v.points]
 
     @abstractmethod
     def attend(

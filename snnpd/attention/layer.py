@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from snnpd.attention.base import Attention
-from snnpd.attention.observe import HeadView, Observed
+from snnpd.attention.views import HeadView, Observed
 from snnpd.expansion import Everywhere, Expansion, Kernel, Normaliser, Points, Reach, Transform, evaluate
 from snnpd.projections import Projection
 from snnpd.shapes import check_heads, merge_heads, split_heads

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from snnpd.expansion.dual import Expansion
+from snnpd.expansion.dual import Expansion, dual_form
 from snnpd.expansion.kernels import Exponential
 from snnpd.expansion.normalisers import RowSum, Shiftmax
 from snnpd.expansion.power_weights import rounded_log2_sum, whole_peak
@@ -47,14 +47,18 @@ def fused_form(expansion: Expansion, points: Points) -> Float[Tensor, "... N E"]
     """
     kernel, normaliser = expansion.kernel, expansion.normaliser
     assert isinstance(kernel, Exponential)
-    scale = (points.q.shape[-1] ** -0.5 if kernel.scale is None else kernel.scale) * math.log(kernel.base)
+    if 0 in (points.q.numel(), points.k.numel()):
+        return dual_form(expansion, points)  # PyTorch's kernel for the CPU dies of empty tensors
+    scale = points.q.shape[-1] ** -0.5 if kernel.scale is None else kernel.scale
     lead = torch.broadcast_shapes(*(part.shape[:-2] for part in points[:3]))
     q, k, v = (part.expand(*lead, *part.shape[-2:]) for part in points[:3])
     causal = isinstance(expansion.reach, Causal) and points.mask is None
     support = None if causal else expansion.support(points)
-    attended, log_mass = _attend(q, k, v, support, causal, scale)
+    attended, log_mass = _attend(q, k, v, support, causal, scale * math.log(kernel.base))
     if isinstance(normaliser, Shiftmax) and normaliser.rounding != "sum":
-        gain = _row_gain(_Rows(q, k, support, causal), log_mass, normaliser.rounding)
+        gain = _row_gain(
+            _Rows(q if scale == 1 else q * scale, k, support, causal), log_mass, normaliser.rounding
+        )
         attended = attended * gain.to(attended.dtype)
     if support is None:
         return attended

@@ -74,6 +74,10 @@ class OptimConfig:
     """`mean_rate`: cross-entropy of the mean logits; `tet`: mean of the cross-entropies of all time steps."""
     tet_lambda: float = 0.0
     """TET's weight of the squared distance of all logits from 1; the loss has weight 1 − it."""
+    dual_penalty: float = 0.0
+    """Weight of the penalty on attention values that are no feasible dual variables; 0: none."""
+    dual_box: float | None = None
+    """The box C of that penalty, on |h(k_j) v_j|. None: only the constraint of the bias."""
     ema_decay: float = 0.0
     """Decay of the moving average of the weights, which is then what is validated and kept; 0: none."""
 
@@ -139,8 +143,8 @@ _RULES = {
         "a number from 0 to below 1",
     ),
     "optim.min_lr_ratio optim.tet_lambda": (lambda v: 0 <= v <= 1, "a number from 0 to 1"),
-    "optim.lr": (lambda v: 0 < v < float("inf"), "a positive number"),
-    "optim.warmup_epochs optim.weight_decay optim.clip_norm optim.mixup": (
+    "optim.lr optim.dual_box": (lambda v: 0 < v < float("inf"), "a positive number"),
+    "optim.warmup_epochs optim.weight_decay optim.clip_norm optim.mixup optim.dual_penalty": (
         lambda v: 0 <= v < float("inf"),
         "a number from 0 upwards",
     ),

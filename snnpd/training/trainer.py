@@ -16,6 +16,7 @@ from snnpd.training.encoding import Encoder
 from snnpd.training.evaluate import Batch, forward, rates_of
 from snnpd.training.losses import classification_loss, mixed_targets, mixup
 from snnpd.training.nonfinite import NotFinite, first_nonfinite_gradient, first_nonfinite_layer
+from snnpd.training.objectives import layer_objectives
 from snnpd.training.optim import adamw, learning_rate, moving_average
 from snnpd.training.progress import Display
 from snnpd.training.seeding import seed_everything
@@ -133,8 +134,9 @@ class Trainer:
         return Presented(self.encode(x, batch.mask), batch.y, batch.mask, partners, share)
 
     def _backward(self, batch: Presented, group_size: int) -> Tensor:
-        logits = forward(self.wrapped, batch.x, batch.mask)
-        loss = classification_loss(logits, batch.targets(logits.shape[-1]), self.config.optim)
+        with layer_objectives(self.model, self.config.optim, self.fabric.device) as of_layers:
+            logits = forward(self.wrapped, batch.x, batch.mask)
+        loss = classification_loss(logits, batch.targets(logits.shape[-1]), self.config.optim) + of_layers()
         self.fabric.backward(loss / group_size)
         correct = (logits.detach().mean(0).argmax(-1) == batch.y).sum()
         num_samples = len(batch.y)

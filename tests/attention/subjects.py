@@ -15,7 +15,34 @@ NUM_HEADS, DIM, TOKENS = 4, 16, 8  # four heads pool by 1, 1, 2, 2; windows of t
 NEURONS = ["if", "lif", "plif", "ternary_if", "ternary_lif", "integer_lif"]
 POINT_NEURONS = ["ternary_if", "ternary_lif"]
 ANN = ["softmax", "attention_bn", "attention_sh", "attention_bn_sh"]
+# a window, a stride, a circulant, evenly spaced rows: all told by position
+POSITIONAL = [
+    "local",
+    "sparse",
+    "cat",
+    "cat_averaged_key",
+    "spiking_cat",
+    "primal",
+    "spiking_primal",
+    "sdsa3",
+]
 BIPOLAR = ["bsa", "bipolar_bn", "bipolar_sh", "bipolar_bn_sh"]
+
+# With eight tokens of four channels the scale of the paper lets nothing fire.
+LIVELY: dict[str, dict[str, Any]] = {
+    "sdsa1": {},
+    "sdsa3": {"scale": 0.375},
+    "token_qk": {},
+    "channel_qk": {},
+    "dssa": {},
+    "a2os2a": {},
+}
+# A neuron of threshold 1/2 on counts of spikes keeps no charge, so a learned decay would have no gradient.
+CHARGED: dict[str, dict[str, Any]] = LIVELY | {
+    "sdsa1": {"weight_threshold": 1.5, "neuron_options": {"threshold": 0.5}},
+    "token_qk": {"gate_threshold": 1.5},
+    "channel_qk": {"gate_threshold": 2.5},
+}
 
 _calibrated: dict[str, Attention] = {}
 
@@ -39,16 +66,21 @@ class Subject:
     @property
     def block(self) -> int:
         """Tokens may be permuted in blocks of this many."""
-        return 2 if self.attention.endswith("sh") else 1
+        return 2 if self.attention.endswith("sh") or self.attention == "dssa" else 1
 
     @property
     def is_equivariant(self) -> bool:
         """Not where positions count; dyadic Shiftmax breaks ties by position (test_shiftmax: rows without ties)."""
-        is_positional = self.attention in ("local", "sparse") or self.options.get("causal", False)
+        is_positional = self.attention in POSITIONAL or self.options.get("causal", False)
         return not is_positional and self.options.get("rounding") != "dyadic"
 
     def __str__(self) -> str:
         return "-".join([self.attention, *map(str, self.options.values())])
+
+    @property
+    def mixes_samples(self) -> bool:
+        """Samples are datapoints that look at each other, on purpose."""
+        return self.attention == "between_datapoints"
 
     def make(self, dtype: torch.dtype = torch.float64) -> Attention:
         """A fresh copy of the layer in evaluation mode, its neurons made to fire."""
@@ -105,4 +137,21 @@ EXPANSIONS = [
     *(Subject("bsa", {"rounding": r}) for r in ("round", "sum", "dyadic")),
     Subject("bsa", {"rounding": "ceil", "score_shift": 1}),
 ]
-SUBJECTS = [*EXPANSIONS]
+SYSTEMS = [
+    *(Subject(name) for name in ("cat", "cat_averaged_key", "cat_alter", "rpc", "hyla")),
+    Subject("cat_alter", {"layer_index": 0}),
+    Subject("primal", {"rank": 1}),
+    Subject("spiking_cat"),
+    Subject("spiking_cat", {"rounding": "dyadic"}),
+    Subject("spiking_primal"),
+    Subject("between_datapoints"),
+]
+LITERATURE = [
+    *(
+        Subject(name, {**LIVELY[name], "neuron": neuron})
+        for name in LIVELY
+        for neuron in ("lif", "ternary_lif", "integer_lif")
+    ),
+    *(Subject(name, {**CHARGED[name], "neuron": "plif"}) for name in LIVELY),
+]
+SUBJECTS = [*EXPANSIONS, *SYSTEMS, *LITERATURE]

@@ -14,7 +14,8 @@ name out_dir seed time_steps encoding
 model.name model.attention model.neuron model.options
 data.name data.root data.val_fraction data.options
 optim.epochs optim.batch_size optim.accumulate optim.lr optim.min_lr_ratio optim.warmup_epochs optim.weight_decay
-optim.clip_norm optim.label_smoothing optim.mixup optim.loss optim.tet_lambda optim.ema_decay
+optim.clip_norm optim.label_smoothing optim.mixup optim.loss optim.tet_lambda
+optim.dual_penalty optim.dual_box optim.ema_decay
 runtime.accelerator runtime.devices runtime.strategy runtime.precision runtime.num_workers runtime.threads
 """
 
