@@ -5,11 +5,24 @@ from itertools import groupby
 
 import torch
 from jaxtyping import Bool, Float
+from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from snnpd.attention.base import Attention
 from snnpd.attention.views import HeadView, Observed
-from snnpd.expansion import Everywhere, Expansion, Kernel, Normaliser, Points, Reach, Transform, evaluate
+from snnpd.errors import UsageError
+from snnpd.expansion import (
+    Everywhere,
+    Expansion,
+    Kernel,
+    Normaliser,
+    Points,
+    PrimalState,
+    Reach,
+    Transform,
+    evaluate,
+    stream,
+)
 from snnpd.projections import Projection
 from snnpd.shapes import check_heads, merge_heads, split_heads
 
@@ -41,12 +54,16 @@ class HeadGroup(Observed):
         form: str = "auto",
     ) -> Float[Tensor, "T B h N E"]:
         """Σ_j κ(q_i, k_j)/h(q_i) v_j for the heads of this group."""
-        moved = self.expansion.transform(Points(q, k, v, mask))
-        points = Points(self.query(moved.q), self.key(moved.k), self.value(moved.v), moved.mask)
+        points = self.code(Points(q, k, v, mask))
         heads = evaluate(self.expansion, points, form)
         if self.watchers:
             self.show(HeadView(heads, self.expansion, points))
         return heads
+
+    def code(self, points: Points) -> Points:
+        """Transformed and coded points: what meets the kernel."""
+        moved = self.expansion.transform(points)
+        return Points(self.query(moved.q), self.key(moved.k), self.value(moved.v), moved.mask)
 
 
 class ExpansionAttention(Attention):
@@ -89,6 +106,44 @@ class ExpansionAttention(Attention):
         parts = zip(self.head_groups, *(part.split(sizes, dim=2) for part in (q, k, v)), strict=True)
         heads = [group(q, k, v, key_mask, self.form) for group, q, k, v in parts]
         return self.out(merge_heads(heads[0] if len(heads) == 1 else torch.cat(heads, dim=2)), mask)
+
+    @torch.no_grad()
+    def stream(
+        self, x: Float[Tensor, "T B n C"], state: Sequence[PrimalState] | None = None
+    ) -> tuple[Float[Tensor, "T B n C"], list[PrimalState]]:
+        """The outputs of the next few tokens of a causal layer, and the state for those that follow.
+
+        The state has the same size whatever the number of tokens seen. Each token brings all of its T steps, so
+        the neurons start anew with every call.
+
+        Example:
+            >>> from snnpd.attention import create_attention
+            >>> layer = create_attention("linear", 8, 2, causal=True).eval()
+            >>> x, state, seen = torch.randn(1, 3, 5, 8), None, []
+            >>> for token in x.split(1, dim=2):
+            ...     y, state = layer.stream(token, state)
+            ...     seen.append(y)
+            >>> torch.allclose(torch.cat(seen, 2), layer(x), atol=1e-6)
+            True
+
+        Raises:
+            UsageError: the layer is in training mode, not causal, or its kernel has no finite feature map.
+        """
+        if self.training:
+            raise UsageError(f"{type(self).__name__}.stream is for inference; call eval() first")
+        functional.reset_net(self)
+        parts = [split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, -1)]
+        sizes = [group.num_heads for group in self.head_groups]
+        heads, after = [], []
+        for index, group in enumerate(self.head_groups):
+            q, k, v = (part.split(sizes, dim=2)[index] for part in parts)
+            points = group.code(Points(q, k, v))
+            some, new = stream(group.expansion, points, None if state is None else state[index])
+            heads.append(some)
+            after.append(new)
+        y = self.out(merge_heads(torch.cat(heads, dim=2)))
+        functional.reset_net(self)
+        return y, after
 
     def _project(
         self, x: Tensor, mask: Tensor | None, context: Tensor | None, context_mask: Tensor | None
