@@ -97,7 +97,9 @@ def between_datapoints(
     neuron: str | None = None,
     neuron_options: Mapping[str, Any] | None = None,
 ) -> BetweenDatapoints:
-    """`BetweenDatapoints` of two attention layers by name; `neuron` makes spikes for a spiking inner layer.
+    """Attention between the samples of a batch, then within each, by the names of two layers.
+
+    `neuron` makes the spikes that a spiking inner layer wants.
 
     Raises:
         UsageError: unknown names or options; flattened rows without `num_tokens`.

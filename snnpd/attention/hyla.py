@@ -13,7 +13,7 @@ SCORES = Linear(scale=None)
 
 
 class HypernetworkAttention(Attention, Observed):
-    """Scores of root mean square one over the heads, and a value network that they parametrise.
+    """HYLA: scores of root mean square one over the heads, and a value network that they parametrise.
 
     Equation: out_q = Σ_k (Σ_h a_hqk W_h^out) σ(Σ_h a_hqk W_h^val x_k), a = RMS-normalised q·k/√D.
 

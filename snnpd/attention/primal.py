@@ -132,7 +132,10 @@ def _kernel_matrix(
 
 
 class PrimalAttention(KernelSVDAttention):
-    """Primal-Attention on features; options as in `KernelSVDAttention`."""
+    """Primal-Attention: tokens on singular directions of an asymmetric kernel, linear in their number.
+
+    Options as in `KernelSVDAttention`.
+    """
 
     def __init__(
         self, dim: int, num_heads: int, *, rank: int = 8, ksvd_weight: float = 0.1, variant: str = "paper"

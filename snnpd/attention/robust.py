@@ -10,7 +10,7 @@ from snnpd.shapes import merge_heads, split_heads
 
 
 class RobustAttention(Attention, Observed):
-    """Keys split into what attention reconstructs and a sparse rest, in a few rounds; the first is the output.
+    """RPC-Attention: keys split into what attention reconstructs and a sparse rest, in a few rounds.
 
     Symmetric: queries are the keys, cleaned by the rounds before. The last round is a support vector expansion
     whose support points are those keys. Options as in `robust_components`, which has the equations.

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from snnpd.attention.base import Attention
+from snnpd.errors import UsageError
 from snnpd.registry import accepted_options, create, resolve
 
 ANALOG: dict[str, str] = {
@@ -72,6 +73,15 @@ def attention_maker(
     Raises:
         UsageError: the name is not among `allowed`; the nearest ones are given.
     """
+    if isinstance(attention, str) and attention in ATTENTIONS and attention not in allowed:
+        kind, network = (
+            ("ANN twins", "vit_tiny_twin")
+            if attention in ANALOG
+            else ("spiking networks", "spikingformer_tiny")
+        )
+        raise UsageError(
+            f"attention {attention!r} is one of {kind}; take such a network, {network} for example"
+        )
     target = resolve("attention", attention, allowed) if isinstance(attention, str) else attention
     accepted = accepted_options(target)
     if "grid" in accepted:

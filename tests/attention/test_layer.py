@@ -6,7 +6,7 @@ from spikingjelly.activation_based import functional
 from torch import Tensor
 
 from snnpd.attention import Attention, create_attention, explain, list_attentions
-from snnpd.attention.table import SPIKING
+from snnpd.attention.table import ANALOG, SPIKING, attention_maker
 from snnpd.errors import UsageError
 from snnpd.expansion import from_attention
 from tests.attention.subjects import DIM, NUM_HEADS, TOKENS, Subject
@@ -150,3 +150,10 @@ def test_wrong_use_is_refused_in_one_line(name: str, options: dict, tokens: int,
 def test_a_feature_map_too_large_names_the_others() -> None:
     with pytest.raises(UsageError, match="TruncatedTernary"):
         create_attention("bsa", 64, 2, features="exact")(torch.zeros(1, 1, 4, 64))
+
+
+@pytest.mark.parametrize(("name", "network"), [("hyla", "vit_tiny_twin"), ("bsa", "spikingformer_tiny")])
+def test_an_attention_of_the_other_kind_names_the_network_it_wants(name: str, network: str) -> None:
+    allowed = ANALOG if name in SPIKING else SPIKING
+    with pytest.raises(UsageError, match=network):
+        attention_maker(name, allowed)
