@@ -32,6 +32,7 @@ from snnpd.analysis.heads import head_distance, row_sum_range
 from snnpd.attention import HeadView, observe
 from snnpd.attention.table import ANALOG, SPIKING
 from snnpd.cli.compose import Parts, compose
+from snnpd.errors import TrainingError
 from snnpd.training import Config, evaluate, fit, make_fabric
 from snnpd.training.config import config_from
 
@@ -100,18 +101,18 @@ def run_one(task: tuple[str, str, int]) -> dict[str, Any]:
     peak = _peak()
     score = evaluate(parts.model, parts.test, parts.encode, fabric=fabric, seed=seed, rates=True)
     rates = list(score.firing_rates.values())
-    return {
-        "row": row,
-        "data": data,
-        "seed": seed,
-        "settings": _settings(row, data),
-        "test_accuracy": score.correct / score.total,
-        "chosen_epoch": fitted.epoch,
-        "parameters": parts.num_parameters,
-        "ms_per_step": round(1000 * seconds / (config.optim.epochs * len(parts.train)), 2),
-        "peak_mib": None if base is None or peak is None else round((peak - base) / 1024, 1),
-        "firing_rate": mean(rates) if rates else None,
-    } | look(parts, fabric)
+    return (
+        identity
+        | {
+            "test_accuracy": score.correct / score.total,
+            "chosen_epoch": fitted.epoch,
+            "parameters": parts.num_parameters,
+            "ms_per_step": round(1000 * seconds / (config.optim.epochs * len(parts.train)), 2),
+            "peak_mib": None if base is None or peak is None else round((peak - base) / 1024, 1),
+            "firing_rate": mean(rates) if rates else None,
+        }
+        | look(parts, fabric)
+    )
 
 
 @torch.no_grad()
@@ -218,8 +219,13 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _line(name: str, runs: list[dict[str, Any]]) -> str:
+    num_failed = sum("failed" in run for run in runs)
+    runs = [run for run in runs if "failed" not in run]
+    if not runs:
+        return f"| `{name}` | diverged in all {num_failed} runs |" + " – |" * 6
     accuracy = [100 * run["test_accuracy"] for run in runs]
     spread = f" ± {stdev(accuracy):.1f}" if len(accuracy) > 1 else ""
+    spread += f" ({num_failed} diverged)" if num_failed else ""
     ranges = [run["row_sums"] for run in runs if run["row_sums"]]
     sums = f"{min(r[0] for r in ranges):.2f} to {max(r[1] for r in ranges):.2f}" if ranges else "–"
     cells = [

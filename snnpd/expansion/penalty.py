@@ -1,11 +1,14 @@
 """How far the values of an attention layer are from dual variables of a regression with bias and box."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from snnpd.expansion.dual import Expansion
-from snnpd.expansion.from_attention import normaliser_at_keys
+from snnpd.expansion.normalisers import Constant
+from snnpd.expansion.power_weights import whole_peak
 from snnpd.expansion.reach import Everywhere
 from snnpd.expansion.transforms import Points
 
@@ -16,7 +19,8 @@ def dual_infeasibility(
     """The penalty on values that are no feasible dual variables, mean over samples, heads and outputs.
 
     Equation: with β_j = h(k_j) v_j, (Σ_j β_j)² / (M Σ_j β_j²), which lies in [0, 1] and is 0 where the constraint
-    Σ β = 0 of a bias holds; plus the mean of max(0, |β_j|/C - 1)² if there is a box C.
+    Σ β = 0 of a bias holds; plus the mean of max(0, ln(|β_j|/C))² if there is a box C. The overshoot is taken as a
+    ratio since h is an exponential of the keys: a difference would leave the range of floats.
 
     None where a query has support points of its own (causal, local): there is no one Σ_j then.
 
@@ -25,8 +29,9 @@ def dual_infeasibility(
     if not isinstance(expansion.reach, Everywhere):
         return None
     k, v = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (points.k, points.v))
+    h, log_unit = _h_in_units(expansion, points._replace(k=k))
+    beta = h.unsqueeze(-1) * v
     count: Tensor | int = v.shape[-2]
-    beta = normaliser_at_keys(expansion, points._replace(k=k)).unsqueeze(-1) * v
     if points.mask is not None:
         beta = beta.masked_fill(~points.mask.unsqueeze(-1), 0)
         count = points.mask.sum(-1, keepdim=True).clamp_min(1)
@@ -34,4 +39,21 @@ def dual_infeasibility(
     offset = beta.sum(-2).square() / (count * beta.square().sum(-2)).clamp_min(tiny)
     if box is None:
         return offset.mean()
-    return (offset + (beta.abs() / box - 1).clamp_min(0).square().sum(-2) / count).mean()
+    overshoot = (beta.abs().clamp_min(tiny).log() + log_unit - math.log(box)).clamp_min(0)
+    return (offset + overshoot.square().sum(-2) / count).mean()
+
+
+def _h_in_units(expansion: Expansion, points: Points) -> tuple[Float[Tensor, "... M"], Tensor]:
+    """h(k_j) over a unit that keeps it within range, and the logarithm of the unit `[..., 1, 1]` (0 if there is none).
+
+    The unit is the base to the largest score, rounded up: both normalisers that divide by the mass scale with it.
+    """
+    scores = expansion.kernel.scores(points.k, points.k)
+    log_unit = scores.new_zeros(())
+    if expansion.kernel.base is not None and not isinstance(expansion.normaliser, Constant):
+        peak = whole_peak(whole_peak(scores.detach(), -1), -2)
+        scores, log_unit = scores - peak, peak * math.log(expansion.kernel.base)
+    kappa = expansion.kernel.values(scores)
+    if points.mask is not None:
+        kappa = kappa.masked_fill(~points.mask.unsqueeze(-2), 0)
+    return expansion.normaliser.h(kappa.sum(-1)), log_unit

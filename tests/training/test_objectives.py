@@ -36,7 +36,7 @@ def test_the_penalty_is_its_equation() -> None:
     sums = (2.0 ** (points.k @ points.k.mT)).sum(-1)
     beta = 2.0 ** torch.log2(sums).ceil().unsqueeze(-1) * points.v
     offset = (beta.sum(-2) ** 2 / (6 * (beta**2).sum(-2))).mean()
-    over = (beta.abs() / 20 - 1).clamp_min(0)
+    over = (beta.abs() / 20).log().clamp_min(0)
     assert over.max() > 0
     assert torch.allclose(dual_infeasibility(BIPOLAR, points), offset)
     assert torch.allclose(dual_infeasibility(BIPOLAR, points, box=20.0), offset + (over**2).mean())
@@ -51,6 +51,19 @@ def test_padded_points_and_scale_do_not_matter() -> None:
         dual_infeasibility(BIPOLAR, padded, box=20.0), dual_infeasibility(BIPOLAR, points, box=20.0)
     )
     assert torch.allclose(dual_infeasibility(BIPOLAR, points._replace(v=100 * points.v)), alone)
+
+
+@pytest.mark.parametrize("expansion", [BIPOLAR, Expansion(Exponential(), RowSum())], ids=["bsa", "softmax"])
+def test_long_keys_leave_the_penalty_finite(expansion: Expansion) -> None:
+    """exp(|k|²/√D) leaves float32 at |k| = 14 for D = 4; keys grow beyond that in training."""
+    torch.manual_seed(5)
+    k = (40 * torch.randn(2, 6, 4)).requires_grad_()
+    points = Points(k, k, torch.randn(2, 6, 3, requires_grad=True))
+    penalty = dual_infeasibility(expansion, points, box=1.0)
+    penalty.backward()
+    assert 0 < penalty.item() < float("inf")
+    assert k.grad.isfinite().all()
+    assert points.v.grad.isfinite().all()
 
 
 def test_a_query_with_its_own_support_points_has_no_penalty() -> None:
