@@ -18,6 +18,7 @@ class AdditionOnlyAttention(SpikingAttention):
 
     Source: Guo et al. 2025 (arXiv 2503.00226); there is no published code, and the text at hand does not give the
     threshold of the output neuron: `out_threshold` ½ is that of Spikformer, whose place the layer takes.
+    See docs/math/spiking.md#p8-addition-only-attention.
 
     Options: `neuron` makes queries and output spikes, `value_neuron` the values, each by name with its `..._options` or
     by a callable; `causal` and `form` as in `SpikingSelfAttention`.

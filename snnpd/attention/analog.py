@@ -63,7 +63,7 @@ class SoftmaxAttention(AnalogAttention):
 
     Equation: f(q) = Σ_j exp(q·k_j/√D) v_j / Σ_j exp(q·k_j/√D).
 
-    Source: Vaswani et al. 2017, eq. 1.
+    Source: Vaswani et al. 2017, eq. 1; docs/math/regression.md#r5-the-dual-form-is-attention.
     """
 
     def __init__(self, dim: int, num_heads: int, **options: Any) -> None:
@@ -75,7 +75,7 @@ class LinearAttention(AnalogAttention):
 
     Equation: f(q) = φ(q)ᵀ Σ_j φ(k_j) v_jᵀ / φ(q)ᵀ Σ_j φ(k_j).
 
-    Source: Katharopoulos et al. 2020, eq. 5 and 7.
+    Source: Katharopoulos et al. 2020, eq. 5 and 7; docs/math/feature_maps.md#f1-linear-attention.
     """
 
     def __init__(self, dim: int, num_heads: int, **options: Any) -> None:

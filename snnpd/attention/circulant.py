@@ -27,6 +27,8 @@ class CircularMixing(Attention, Observed):
     Equation: z* = z normalised over the tokens, h_i = Σ_j z*_((i − j) mod n) v_j, over the n real tokens of a sample.
 
     A cyclic shift of the tokens by s moves z and v alike, and so the output by 2 s; other permutations change it.
+    See docs/math/systems.md#c5-mixing-by-a-circulant,
+    docs/math/systems.md#c6-shifted-tokens-come-out-shifted-twice-as-far.
     `form` "fft" takes O(N log N); "dense" writes the N × N circulant out and multiplies, exactly where a transform
     rounds. With `causal` row i is normalised over the shifts 0..i.
 
@@ -123,7 +125,8 @@ class CircularAttention(CircularMixing):
 
     Equation: z = X W_A, softmax over the tokens; with W_V that makes (C + H) C weights against 3 C².
 
-    Source: CAT, Yamada 2025 (arXiv 2504.06704), at second hand; see `circulant_mix`.
+    Source: CAT, Yamada 2025 (arXiv 2504.06704), at second hand; see `circulant_mix` and
+    docs/math/systems.md#c8-where-the-scores-come-from.
     """
 
     def __init__(self, dim: int, num_heads: int, *, causal: bool = False, form: str = "fft") -> None:
@@ -171,7 +174,7 @@ class AveragedKeyCAT(CircularMixing):
     Equation: z_i = q_i·mean_j k_j/√D. The statement at hand has no 1/√D; public code does.
 
     Source: CAT, Yamada 2025 (arXiv 2504.06704), at second hand. The mean is over all tokens, so there is no
-    causal form.
+    causal form. See docs/math/systems.md#c8-where-the-scores-come-from.
     """
 
     def __init__(self, dim: int, num_heads: int, *, form: str = "fft") -> None:
@@ -235,6 +238,7 @@ class SpikingCircular(CircularMixing):
     in floating point with O(N log N) multiplications. `point_neuron` makes the spikes of the scores, `neuron` the
     output spikes of `out_threshold` ½, each by name with its `..._options` or by a callable. The scores take a map of
     C² weights where CAT takes H C: a head counts its own D channels.
+    See docs/math/systems.md#c8-where-the-scores-come-from.
     """
 
     def __init__(

@@ -16,7 +16,10 @@ from snnpd.shapes import check_heads
 
 
 class ValueAttention(ExpansionAttention):
-    """Attention that needs no queries and keys: κ = 1 within a reach, row sums; only values are projected."""
+    """Attention that needs no queries and keys: κ = 1 within a reach, row sums; only values are projected.
+
+    Source: docs/math/systems.md#c14-attention-that-cannot-have-learned-where-to-look.
+    """
 
     def __init__(
         self, dim: int, num_heads: int, value: Projection, out: nn.Module, reach: Reach | None = None

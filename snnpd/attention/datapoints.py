@@ -27,6 +27,7 @@ class BetweenDatapoints(Attention):
 
     Source: Non-Parametric Transformers, Kossen et al., NeurIPS 2021 (arXiv 2106.02584), where rows
         are flattened; "per_token", for sequences of any length, is ours.
+        See docs/math/systems.md#c13-two-attentions-in-a-row.
 
     Raises:
         UsageError: layers of a wrong width; flattened rows of a wrong number of tokens.

@@ -64,6 +64,7 @@ class DualSpikeAttention(Attention, Observed):
     Equation: keys and values y_1, y_2 = BN(convolution of x, p × p with stride p), analog, M of them;
         A = SN(c_1 x·y_1), out = SN(c_2 A y_2), then the output projection;
         c_1 = 1/√(rate_x D), c_2 = 1/√(rate_A M), rates of each head as running means.
+        See docs/math/spiking.md#p7-dual-spike-self-attention-dssa.
 
     Source: SpikingResformer, Shi et al. 2024 (arXiv 2403.14302), as in its code. That halves the currents of all
     neurons and uses another surrogate (here neuron_options={"decay_input": True, "surrogate": "atan"}), has the first

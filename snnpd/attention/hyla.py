@@ -21,7 +21,8 @@ class HypernetworkAttention(Attention, Observed):
     heads of it; "multi_head" is the one-layer linear network, which is multi-head attention with weights a.
     Nothing divides by the number of tokens. The first two take O(N M C/H) memory per sample.
 
-    Source: Schug et al., "Attention as a hypernetwork", ICLR 2025 (arXiv 2406.05816), and its code.
+    Source: Schug et al., "Attention as a hypernetwork", ICLR 2025 (arXiv 2406.05816), and its code;
+    docs/math/systems.md#c12-a-value-network-for-every-pair-of-tokens.
 
     Raises:
         UsageError: unknown value network.

@@ -40,6 +40,7 @@ class KernelSVDAttention(Attention, Observed):
 
     Source: Chen et al., NeurIPS 2023 (arXiv 2305.19798), and its code, which has two linear maps in a row for the
     output and starts W_e and W_r with orthogonal heads; here each head's columns are orthonormal.
+    See docs/math/systems.md#c4-the-layer.
 
     Raises:
         UsageError: a rank under 1, a negative weight, an unknown variant.

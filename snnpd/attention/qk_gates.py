@@ -18,6 +18,7 @@ class GatedKeys(Attention, Observed):
     """Keys behind a gate of query spikes; the layers below say what the gate sums.
 
     Equation: A = SN(sum of q) of threshold ½, out = A ⊙ k in each head, then the output projection; O(N C).
+    See docs/math/spiking.md#p6-query-key-gates.
 
     Source: QKFormer, Zhou et al. 2024 (arXiv 2403.16552), as in its code. That halves the currents of all neurons
     (here neuron_options={"decay_input": True}) and ends in a neuron, before a residual sum of spikes; here the residual
@@ -63,7 +64,7 @@ class GatedKeys(Attention, Observed):
 class TokenQK(GatedKeys):
     """Token QK attention: a head of a token passes where enough of its own query channels spike.
 
-    Equation: A_n = SN(Σ_d q_nd). Source and options: `GatedKeys`.
+    Equation: A_n = SN(Σ_d q_nd). Source and options: `GatedKeys`; docs/math/spiking.md#p6-query-key-gates.
     """
 
     no_context = "each token's gate is its own query; nothing is taken from other tokens"
@@ -80,7 +81,7 @@ class ChannelQK(GatedKeys):
     """Channel QK attention: a channel of the keys passes where enough tokens' queries spike in it.
 
     Equation: A_d = SN(Σ_n q_nd), over the real tokens. Source and options: `GatedKeys`; the code published has only
-    the token form, this one follows the paper.
+    the token form, this one follows the paper. See docs/math/spiking.md#p6-query-key-gates.
     """
 
     no_context = (

@@ -132,6 +132,7 @@ def fold(projection: RepProjection) -> FoldedProjection:
 
     Equation: with batch-norms z ↦ a z + b, weights W_1, W_2 and taps w of each channel,
         weight_oi = a_2o Σ_c W_2oc w_c a_1c W_1ci, bias_o = b_2o + a_2o Σ_c W_2oc b_1c Σ_taps w_c.
+    Source: docs/math/spiking.md#p5-a-re-parameterised-convolution-is-one-convolution.
 
     Example:
         >>> projection = RepProjection(4, 6).eval()

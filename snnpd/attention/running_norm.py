@@ -12,7 +12,8 @@ class RunningTokenNorm(nn.Module, Transform):
     Equation: q, k ← (· - βμ)/s with μ, s running means over the batches before this one, in training too: no
     token enters its own statistics, so a causal layer stays causal.
 
-    Source: after Attention-BN, see `TokenBatchNorm`; running statistics are what makes it causal (docs/math).
+    Source: after Attention-BN, see `TokenBatchNorm`; running statistics are what makes it causal:
+    docs/math/transforms.md#t3-running-statistics.
     """
 
     is_positional = True

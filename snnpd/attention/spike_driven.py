@@ -20,6 +20,7 @@ class SpikeDriven1(Attention, Observed):
 
     Equation: w = SN(Σ_j k_j ⊙ v_j) of threshold ½, f(q) = q ⊙ w, then the output projection; O(N C). Channels do not
     mix, so the number of heads changes nothing. `causal` sums over the tokens up to the query, with a neuron each.
+    See docs/math/spiking.md#p3-spike-driven-self-attention-sdsa-1.
 
     Source: Spike-driven Transformer, Yao et al. 2023 (arXiv 2307.01694), as in its code. That halves the currents of
     all neurons (here neuron_options={"decay_input": True}), max-pools the spikes of event data and has the first
@@ -77,7 +78,8 @@ class SpikeDriven1(Attention, Observed):
     ) -> Float[Tensor, "T B H #M D"]:
         """W = Σ_j v_j k_j of each channel, over the real tokens; if causal, of those up to each token.
 
-        Equation: the primal weight W = Σ_j v_j Φ(k_j)ᵀ of points of width one and Φ = identity, see docs/math.
+        Equation: the primal weight W = Σ_j v_j Φ(k_j)ᵀ of points of width one and Φ = identity; see
+        docs/math/spiking.md#p3-spike-driven-self-attention-sdsa-1.
         """
         products = k * v if mask is None else (k * v).masked_fill(~mask[:, None, :, None], 0)
         return products.cumsum(-2) if self.causal else products.sum(-2, keepdim=True)
@@ -91,7 +93,8 @@ class SpikeDriven3(SpikingSelfAttention):
 
     Source: Meta-SpikeFormer, Yao et al. 2024 (arXiv 2404.03663), as in its code. That halves the currents of all
     neurons (here neuron_options={"decay_input": True}) and has the first neuron and the residual sum inside the
-    layer; here these are the block's. See `RepProjection` for the convolutions.
+    layer; here these are the block's. See `RepProjection` for the convolutions, and
+    docs/math/spiking.md#p4-sdsa-3.
 
     Options of `SpikingSelfAttention`; `grid`, rows and columns of image tokens (None: a sequence). With `causal` the
     convolutions see no later tokens either. Neighbours matter, so permuted tokens do not give permuted outputs.

@@ -102,6 +102,7 @@ class SpikingSelfAttention(SpikingAttention):
     Equation: f(q) = scale Σ_j (q·k_j) v_j, then a neuron of threshold ½ and the output projection.
 
     Source: Spikformer, Zhou et al. 2023, eq. 7, with its code's constant scale 0.125 whatever the head width.
+    See docs/math/spiking.md#p1-spiking-self-attention-ssa.
     """
 
     def __init__(
@@ -216,7 +217,8 @@ class BipolarSelfAttention(BipolarAttention):
 
     Equation: f(q) = Σ_j Shiftmax_j(q·k_j) v_j with q, k in {-1, 0, 1}^D and real v.
 
-    Source: BSA, eq. 9-15. Options: `rounding` and `bits`, see `shiftmax`; `score_shift` = s shifts scores
+    Source: BSA, eq. 9-15; docs/math/spiking.md#p2-bipolar-self-attention-bsa.
+    Options: `rounding` and `bits`, see `shiftmax`; `score_shift` = s shifts scores
     right by s places (0 is the paper); `point_neuron` makes the ternary queries and keys, `neuron` the
     output spikes (of `out_threshold` ½, as in Spikformer; the paper's text does not give it), each by name
     with its `..._options`, or by a callable that sets everything itself and is taken to emit what it should.
@@ -262,7 +264,8 @@ class BipolarSH(BipolarAttention):
 class BipolarBNSH(BipolarAttention):
     """Bipolar-BN inside every pooled head of Bipolar-SH.
 
-    Source: ours, after Attention-BN+SH. Options of `BipolarBN` and `BipolarSH`.
+    Source: ours, after Attention-BN+SH; docs/math/transforms.md#t5-their-order-and-spikes.
+    Options of `BipolarBN` and `BipolarSH`.
     """
 
     def __init__(

@@ -75,7 +75,8 @@ class BochnerEncoding(TimeEncoding):
     periods 2π/ω begin evenly spaced on a logarithmic scale.
 
     Source: Xu et al., "Self-attention with Functional Time Representation Learning", NeurIPS 2019 (Bochner's
-    theorem), recalled; their code lets the frequencies of cosines and sines drift apart.
+    theorem), recalled; their code lets the frequencies of cosines and sines drift apart. See
+    docs/math/time_encoding.md#e1-bochner.
 
     Example:
         >>> encoding = BochnerEncoding(num_periods=3)
@@ -106,6 +107,7 @@ class MercerEncoding(TimeEncoding):
 
     Source: Xu et al., "Self-attention with Functional Time Representation Learning", NeurIPS 2019 (Mercer's
     theorem), recalled; the exponential that keeps c positive is ours, and so is the shared coefficient.
+    See docs/math/time_encoding.md#e2-mercer.
 
     Raises:
         UsageError: also where the harmonics do not fit between the shortest and the longest period.

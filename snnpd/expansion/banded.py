@@ -26,7 +26,10 @@ def band_of(reach: Reach) -> tuple[int, int, int]:
 
 
 def banded_form(expansion: Expansion, points: Points) -> Tensor:
-    """The expansion of transformed points under a window, block by block; equals the dual form."""
+    """The expansion of transformed points under a window, block by block; equals the dual form.
+
+    Source: docs/math/transforms.md#t6-reach.
+    """
     num_tokens = points.q.shape[-2]
     length, before, after = band_of(expansion.reach)
     num_blocks = -(-num_tokens // length)

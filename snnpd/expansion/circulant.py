@@ -16,6 +16,7 @@ def circulant_mix(
 
     Source: CAT, Yamada 2025 (arXiv 2504.06704), at second hand. Public code reads z_((j − i) mod n), the mirror image,
         and divides by N, so that its rows no longer sum to one; here they sum to Σ_s z_s.
+        See docs/math/systems.md#c5-mixing-by-a-circulant.
 
     `lengths`, broadcast over the axes before N, are the numbers n of real tokens, which come first: each sample
     is a circulant of its own length, what lies behind counts for nothing and comes out as zero. All lengths
@@ -53,6 +54,7 @@ def circulant_matrix(
     """The matrix that `circulant_mix` multiplies by, written out in O(N²).
 
     Equation: A_ij = z_((i − j) mod n) for i, j < n, else 0.
+    Source: docs/math/systems.md#c5-mixing-by-a-circulant.
     """
     shifts = _shifts(weights)
     if lengths is None:
@@ -81,6 +83,7 @@ def causal_circulant(
     """Causal circular attention, at the O(N²) that it costs.
 
     Equation: out_i = Σ_{j ≤ i} exp(z_(i − j)) v_j / Σ_{j ≤ i} exp(z_(i − j)).
+    Source: docs/math/systems.md#c7-the-cost-of-causal-circulants.
     """
     return torch.softmax(causal_circulant_scores(scores), -1) @ values
 

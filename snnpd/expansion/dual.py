@@ -18,7 +18,8 @@ class Expansion:
     """What fixes an attention: kernel κ, normaliser h, transforms of the support points, and a query's reach.
 
     Source: Nguyen et al., "A Primal-Dual Framework for Transformers and Neural Networks", ICLR 2023
-    (arXiv 2406.13781): a value is a scaled dual variable, a key a support point. See docs/math.
+    (arXiv 2406.13781): a value is a scaled dual variable, a key a support point.
+    See docs/math/regression.md#r5-the-dual-form-is-attention.
 
     Raises:
         UsageError: the normaliser has no meaning for the kernel, or the reach none behind a transform.

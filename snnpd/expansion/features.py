@@ -38,7 +38,7 @@ class FeatureMap(ABC):
 class EluPlusOne(FeatureMap):
     """φ(x) = elu(x) + 1, coordinate by coordinate: the map of linear attention.
 
-    Source: Katharopoulos et al. 2020, eq. 7.
+    Source: Katharopoulos et al. 2020, eq. 7; docs/math/feature_maps.md#f1-linear-attention.
     """
 
     def dim(self, head_dim: int) -> int:
@@ -58,7 +58,7 @@ class ExactTernary(FeatureMap):
     Equation:
         2^(q·k) = Π_d 2^(q_d k_d) and 2^(ab) = 1 + ¾ ab + ¼ a²b² on {-1, 0, 1}, so φ(x) is the tensor
         product over d of (1, √¾ x_d, ½ x_d²): 3^D features.
-    Source: docs/math.
+    Source: docs/math/feature_maps.md#f2-the-exact-map-of-the-ternary-base-2-kernel.
 
     On other real points κ is that polynomial, which is positive too. Gradients are those of the polynomial,
     not ln 2 · κ: at q_d = k_d = 1 the factor is 5/4 where the dual form has 2 ln 2 = 1.39. √¾ is rounded and
@@ -88,6 +88,7 @@ class TruncatedTernary(FeatureMap):
 
     Equation:
         φ(q)·φ(k) = Σ_(r ≤ degree) e_r(t), t_d = 2^(q_d k_d) - 1, e_r the elementary symmetric polynomials.
+    Source: docs/math/feature_maps.md#f3-truncated-maps.
 
     A touched coordinate contributes √¾ x_d or ½ x_d²; both count as one, because a spike touches both at
     once. So κ is exact wherever at most `degree` coordinates spike in q and k alike. Where more do, about D
@@ -151,7 +152,8 @@ class RandomFeatures(FeatureMap):
         With independent ω_r the relative variance of φ(q)·φ(k) is (exp(c ‖q + k‖²) - 1)/F.
     Source:
         FAVOR+, Choromanski et al. 2021, Lemma 1, and orthogonal directions in blocks of D with the lengths
-        of Gaussian vectors; from memory of the paper, the equation checked numerically.
+        of Gaussian vectors; from memory of the paper, the equation checked numerically:
+        docs/math/feature_maps.md#f4-positive-random-features.
 
     `scale` None stands for 1/√D. The variance says where the map is of use: c ‖q + k‖² of a few units at
     most. Dense ternary points of width 64 without a scale are far beyond; measure with `map_error`.
@@ -224,6 +226,8 @@ def map_error(
     kernel_values: Float[Tensor, "... N M"],
 ) -> MapError:
     """The error of a map, measured on the pairs of these points.
+
+    Source: docs/math/feature_maps.md#f5-measured-errors, with figures.
 
     Example:
         >>> q = torch.tensor([[1.0, -1.0, 0.0]])

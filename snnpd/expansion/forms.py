@@ -60,7 +60,10 @@ FORMS: dict[str, Form] = {
 
 
 def choose_form(expansion: Expansion, sizes: Sizes) -> str:
-    """The cheapest form that applies, by multiply-accumulates."""
+    """The cheapest form that applies, by multiply-accumulates.
+
+    Source: docs/math/feature_maps.md#f6-the-cheaper-form.
+    """
     fitting = [name for name, form in FORMS.items() if not form.why_not(expansion, sizes.head_dim)]
     return min(fitting, key=lambda name: FORMS[name].num_macs(expansion, sizes))
 
@@ -94,6 +97,7 @@ def expand(expansion: Expansion, points: Points, form: str = "auto") -> Float[Te
     """The expansion at the queries, transforms included.
 
     Equation: f(q_i) = Σ_j κ(q_i, k_j)/h(q_i) v_j.
+    Source: docs/math/regression.md#r5-the-dual-form-is-attention.
 
     Args:
         form: as in `evaluate`.

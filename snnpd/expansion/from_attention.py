@@ -44,7 +44,10 @@ class AttentionSVR:
     outside the kernel; there each support point has one more unit feature of its own, κ(k_i, k_j) + δ_ij, and a
     query has the completion in the feature of the point that receives it.
 
-    Source: Nguyen et al., ICLR 2023 (arXiv 2406.13781), for v_j = β_j/h(k_j); the solved problem: docs/math.
+    Source: Nguyen et al., ICLR 2023 (arXiv 2406.13781), for v_j = β_j/h(k_j); the solved problem:
+    docs/math/regression.md#r8-the-regression-that-a-layer-solves, its bias:
+    docs/math/regression.md#r9-the-bias-where-rows-sum-to-one, dyadic rows:
+    docs/math/regression.md#r11-dyadic-rows-coordinates-of-ones-own.
 
     Shapes: problem.gram `[..., M, M]`, targets and beta `[..., M, E]`, bias `[..., E]`, h `[..., M]`; all float64.
     A padded support point stands at the origin with the target b: its β is zero.
@@ -147,6 +150,8 @@ def with_origin(svr: AttentionSVR) -> SVRProblem:
     One more support point stands at the origin, Φ = 0, with the target ε sign(β_0), β_0 = -Σ_j β_j: a last row and
     column of zeros in the Gram matrix, and in `cross`. It takes up the constraint Σ β = 0, and its own condition
     forces the bias to zero. A regression with bias is left as it is.
+
+    Source: docs/math/regression.md#r10-a-point-at-the-origin.
     """
     if svr.problem.bias:
         return svr.problem

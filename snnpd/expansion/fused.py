@@ -43,7 +43,7 @@ def fused_form(expansion: Expansion, points: Points) -> Float[Tensor, "... N E"]
     Equation: Shiftmax(x) v = r softmax_2(x) v with the row gain r = 2^(log2 Σ_j 2^(x_j) - γ) held fixed in the
     gradient, which makes it the straight-through gradient of `shiftmax`; r = 1 for row sums.
 
-    Source: docs/math, row gain.
+    Source: docs/math/shiftmax.md#s9-the-fused-form, docs/math/shiftmax.md#s2-row-sum-and-row-gain.
     """
     kernel, normaliser = expansion.kernel, expansion.normaliser
     assert isinstance(kernel, Exponential)
@@ -170,6 +170,8 @@ def _has_no_near_miss(q: Tensor, k: Tensor) -> Bool[Tensor, "... N 1"]:
 
     The mass is a multiple of its smallest term, and terms spread over at most 2 |q|_1 max|k| bits: nothing lies
     between a power of two and its neighbours at that distance.
+
+    Source: docs/math/shiftmax.md#s10-which-rows-are-counted-anew.
     """
     largest = k.abs().amax((-2, -1), keepdim=True)
     spread = 2 * q.abs().sum(-1, keepdim=True) * largest + math.log2(k.shape[-2])

@@ -19,7 +19,8 @@ def head_codes(
 
     Equation: a_hqk = s_hqk / √(mean_h s_hqk² + ε).
 
-    Source: RMSHead of HYLA, Schug et al., ICLR 2025 (arXiv 2406.05816), and its code's ε.
+    Source: RMSHead of HYLA, Schug et al., ICLR 2025 (arXiv 2406.05816), and its code's ε;
+    docs/math/systems.md#c11-the-heads-as-a-code.
     """
     wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if mask is not None:
@@ -35,6 +36,7 @@ def two_layers(
     """The value network of HYLA: one hidden layer per pair of tokens, which takes O(N M E) memory.
 
     Equation: o_hq = Σ_k a_hqk σ(Σ_h' a_h'qk v_h'k); with output maps W_h, Σ_h W_h o_hq = Σ_k (Σ_h a_hqk W_h) σ(…).
+    Source: docs/math/systems.md#c12-a-value-network-for-every-pair-of-tokens.
     """
     hidden = activation(torch.einsum("...hnm,...hme->...nme", codes, values))
     return torch.einsum("...hnm,...nme->...hne", codes, hidden)
@@ -46,6 +48,7 @@ def one_layer(
     """A linear value network, which is multi-head attention with the codes for weights.
 
     Equation: o_hq = Σ_k a_hqk v_hk; with output and value maps Σ_h W_h o_hq = Σ_k (Σ_h a_hqk W_h W_h^val) x_k.
+    Source: docs/math/systems.md#c12-a-value-network-for-every-pair-of-tokens.
     """
     return codes @ values
 

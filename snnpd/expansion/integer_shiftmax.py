@@ -21,7 +21,7 @@ def shift_counts(
     """The shifts n_j of each row: `shiftmax(scores)` is 2^-n, and 0 where a point is `ABSENT` by the mask.
 
     Equation: n_j = γ(x) - x_j, γ(x) = ⌈log2 Σ_j 2^(x_j)⌉.
-    Source: BSA, eq. 13 and 15.
+    Source: BSA, eq. 13 and 15; docs/math/shiftmax.md#s7-the-same-on-integers.
 
     γ is exact for scores that spread over up to 80 bits and rows of up to 2^22; a term further below the
     largest counts only as "more than nothing".
@@ -89,7 +89,7 @@ def shift_accumulate(
 ) -> Int[Tensor, "... N E"]:
     """Score ▷ V on integer values: Σ_j (v_j >> n_ij), one support point after the other.
 
-    Source: BSA, eq. 15.
+    Source: BSA, eq. 15; docs/math/shiftmax.md#s8-values-are-shifted-and-added.
 
     The shift is arithmetic: every term is rounded down, towards -∞, so that a small negative value ends at
     -1 and not at 0 (counts above 63 act as 63). Values in fixed point with some fraction bits lose less.

@@ -52,7 +52,8 @@ class Exponential(Kernel):
     `scale` None stands for 1/√D. `score_shift` = s shifts integer scores right by s places, ⌊q·k / 2^s⌋,
     with the gradient of the unrounded quotient; only for base 2, whose scores are integers.
 
-    Source: softmax attention, Vaswani et al. 2017; base 2 without a scale, BSA eq. 12.
+    Source: softmax attention, Vaswani et al. 2017; base 2 without a scale, BSA eq. 12;
+    shifted scores, docs/math/shiftmax.md#s11-shifted-scores.
     """
 
     base: float = math.e
@@ -105,7 +106,10 @@ class Linear(Kernel):
 
 @dataclass(frozen=True)
 class Uniform(Kernel):
-    """κ = 1 for all pairs: every support point counts alike, the control that looks at nothing."""
+    """κ = 1 for all pairs: every support point counts alike, the control that looks at nothing.
+
+    Source: docs/math/systems.md#c14-attention-that-cannot-have-learned-where-to-look.
+    """
 
     def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
         """Ones."""

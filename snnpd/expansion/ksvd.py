@@ -40,6 +40,7 @@ def kernel_svd(features_q: Queries, features_k: Keys, rank: int) -> KernelSVD:
     """The `rank` leading singular triples of K = features_q features_kᵀ, as weights and as dual variables.
 
     Equation: K H_r = H_e Σ, Kᵀ H_e = H_r Σ; W_e = Bᵀ H_r, W_r = Aᵀ H_e, A and B the features of queries and keys.
+    Source: docs/math/systems.md#c1-asymmetric-kernel-svd.
 
     Raises:
         UsageError: K has no such rank.
@@ -66,6 +67,7 @@ def ksvd_dual(kernel: Float[Tensor, "*batch N M"], h_e: OfQueries, h_r: OfKeys) 
     """The same projections from the N × M kernel matrix and the dual variables.
 
     Equation: e = K H_r, r = Kᵀ H_e.
+    Source: docs/math/systems.md#c1-asymmetric-kernel-svd.
     """
     return kernel @ h_r, kernel.mT @ h_e
 
@@ -81,6 +83,7 @@ def ksvd_objective(
     """J of each sample and head; zero at every stationary point, so that J² can be minimised beside a task.
 
     Equation: J = ½ Σ_i e_iᵀ Λ e_i + ½ Σ_j r_jᵀ Λ r_j − Tr(W_eᵀ W_r), over real tokens.
+    Source: docs/math/systems.md#c2-an-objective-that-is-zero-at-its-stationary-points.
     """
     e, r = (x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0) for x in (e, r))
     energy = e.square().sum(-2) + r.square().sum(-2)
@@ -98,6 +101,7 @@ def ksvd_objective_of_code(
     """The authors' code in place of J: Λ² for Λ, means over tokens, heads and samples for sums; one number.
 
     Equation: ½ mean_i ‖Λ e_i‖² + ½ mean_j ‖Λ r_j‖² − mean_h Tr(W_eᵀ W_r). Not zero at the SVD.
+    Source: docs/math/systems.md#c3-the-objective-of-the-authors-code.
     """
     energy = (scale.unsqueeze(-2) * e).square().sum(-1) + (scale.unsqueeze(-2) * r).square().sum(-1)
     real = torch.ones_like(energy) if mask is None else mask.expand(energy.shape).to(energy.dtype)
@@ -120,6 +124,7 @@ def evenly_spaced(
     """Which tokens make up f(X): p = min(most, n) evenly spaced ones of the n real ones; and which of P exist.
 
     Equation: row i is the real token ⌊i (n − 1)/(p − 1)⌋, i < p, in order; P = min(most, N).
+    Source: docs/math/systems.md#c4-the-layer.
     """
     num_real = mask.sum(-1, keepdim=True)
     wanted = num_real.clamp_max(most)

@@ -122,6 +122,8 @@ class Shiftmax(Normaliser):
 
         A mass that comes through a feature map carries rounding errors, some 4^D of them for the exact ternary map:
         within ε^(2/3) above a power of two (2^-35 in float64) it counts as that.
+
+        Source: docs/math/feature_maps.md#f8-powers-of-two-behind-a-map.
         """
         # not positive: nothing is seen, or an approximate feature map strays below zero
         mass = torch.where(mass > 0, mass, 1)

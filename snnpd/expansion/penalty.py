@@ -24,7 +24,8 @@ def dual_infeasibility(
 
     None where a query has support points of its own (causal, local): there is no one Σ_j then.
 
-    Source: the constraints of the dual in Nguyen et al., ICLR 2023; as a penalty, ours.
+    Source: the constraints of the dual in Nguyen et al., ICLR 2023; as a penalty, ours:
+    docs/math/regression.md#r12-how-far-learned-values-are-from-a-regression-with-bias.
     """
     if not isinstance(expansion.reach, Everywhere):
         return None

@@ -35,8 +35,9 @@ def shiftmax(
     softmax, so keys compete. For `dyadic`, S stands for the `ceil` weights; the completion is a constant.
 
     Source:
-        BSA, eq. 13 (`ceil`); `round`, `sum`, `dyadic` and the gradient: docs/math. A score of -inf is an
-        absent support point; a row of nothing else gets zero weights.
+        BSA, eq. 13 (`ceil`), docs/math/shiftmax.md#s1-definition; `round`, `sum`, `dyadic`:
+        docs/math/shiftmax.md#s5-four-roundings; the gradient: docs/math/shiftmax.md#s4-the-straight-through-gradient.
+        A score of -inf is an absent support point; a row of nothing else gets zero weights.
 
     The integer γ is exact for integer scores that spread over up to 80 bits and rows of up to 4,096. In
     bfloat16 and float16 (so under autocast) the powers of two are exact, but the completed weights of
@@ -105,6 +106,7 @@ def rounded_log2_sum(depth: Float[Tensor, "..."], dim: int, rounding: str) -> Te
     """γ(x), kept along `dim`, for scores that are at most zero (`depth`: the peak already taken off).
 
     Equation: log2 Σ_j 2^(x_j), rounded up (`ceil`, `dyadic`) or to the nearest integer (`round`).
+    Source: docs/math/shiftmax.md#s3-the-ceiling-is-exact.
     """
     wide = depth.double()
     terms = torch.exp2(wide)
@@ -129,7 +131,10 @@ def rounded_log2(total: Float[Tensor, "..."], rounding: str, lost: Tensor | None
 
 
 def complete_to_one(shifted: Tensor, scores: Tensor, dim: int, bits: int) -> Tensor:
-    """`ceil` weights without those under 2^-bits, the missing mass given to the first largest score."""
+    """`ceil` weights without those under 2^-bits, the missing mass given to the first largest score.
+
+    Source: docs/math/shiftmax.md#s6-dyadic-completion.
+    """
     kept = shifted.float().masked_fill(shifted < 2.0**-bits, 0)
     is_empty = shifted.amax(dim, keepdim=True) == 0
     missing = (1 - kept.sum(dim, keepdim=True)).masked_fill(is_empty, 0)

@@ -38,7 +38,8 @@ def why_no_primal(expansion: Expansion, head_dim: int) -> str:
 def primal_state(expansion: Expansion, points: Points) -> PrimalState:
     """W and Σ_j Φ(k_j) of the real support points.
 
-    Equation: W = Σ_j v_j Φ(k_j)ᵀ (stored transposed). Source: the KKT condition of the SVR, docs/math.
+    Equation: W = Σ_j v_j Φ(k_j)ᵀ (stored transposed). Source: the KKT condition of the SVR,
+    docs/math/regression.md#r6-the-primal-form.
     """
     phi = _real_features(expansion, points)
     return PrimalState(phi.transpose(-1, -2) @ points.v, phi.sum(-2).unsqueeze(-1))
@@ -70,6 +71,8 @@ def stream(
     expansion: Expansion, points: Points, state: PrimalState | None = None
 ) -> tuple[Float[Tensor, "... n E"], PrimalState]:
     """The causal expansion at the next few tokens, and the state for those that follow: constant memory.
+
+    Source: docs/math/feature_maps.md#f7-causal-and-streaming.
 
     Example:
         >>> from snnpd.expansion import Constant, Linear

@@ -12,7 +12,10 @@ from snnpd.errors import UsageError
 
 
 class Reach(ABC):
-    """An index set for each query. Queries and support points lie in the same sequence unless all are reached."""
+    """An index set for each query. Queries and support points lie in the same sequence unless all are reached.
+
+    Source: docs/math/transforms.md#t6-reach.
+    """
 
     is_causal: ClassVar[bool] = False
 

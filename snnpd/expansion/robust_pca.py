@@ -49,6 +49,7 @@ def robust_components(
     Source: RPC-Attention, Teo & Nguyen, NeurIPS 2024 (arXiv 2406.13762), and its code. Signs and threshold of the
         default follow from the augmented Lagrangian of principal component pursuit, ‖L‖_* + λ‖S‖_1 with
         K = L + S (Candès et al. 2011, recalled), whose λ = 1/√max(N, D) is the default `sparsity`; the code's is 4.
+        See docs/math/systems.md#c9-robust-principal-components-of-the-keys.
 
     Raises:
         UsageError: no iteration, or a negative `sparsity`.
@@ -76,6 +77,7 @@ def soft_threshold(x: Float[Tensor, "*S"], threshold: float | Tensor) -> Float[T
     """The proximal map of threshold · ‖x‖_1.
 
     Equation: sign(x) max(|x| − threshold, 0).
+    Source: docs/math/systems.md#c10-soft-threshold.
     """
     return x.sign() * (x.abs() - threshold).clamp_min(0)
 

@@ -4,7 +4,7 @@ Leading axes (time, batch, heads) are problems of their own, and so is each of t
 matrix. Functions work in the dtype of the problem, float32 or float64, and on its device.
 
 Source: the primal and dual of Nguyen et al., ICLR 2023 (arXiv 2406.13781), from memory of the paper, the algebra
-checked: see docs/math. An attention layer is the prediction, its values the dual variables.
+checked: see docs/math/regression.md. An attention layer is the prediction, its values the dual variables.
 """
 
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class SVRProblem:
         dual    max_β  −1/2 βᵀGβ − ε ‖β‖_1 + yᵀβ   s.t. |β_j| ≤ C_j, and Σ_j β_j = 0 if there is a bias b
 
         with Φ_j = Φ(k_j)/h(k_j), G_ij = Φ_i·Φ_j = κ(k_i, k_j)/(h(k_i) h(k_j)); at the optimum w = Σ_j β_j Φ_j.
+    Source: docs/math/regression.md#r1-the-primal-problem, docs/math/regression.md#r2-the-dual-problem.
 
     `box` is C: a number, or a tensor that broadcasts to the targets (a C for each head, output or point).
 
@@ -92,6 +93,7 @@ def predict(cross: Float[Tensor, "... N M"], beta: Beta, bias: Bias) -> Float[Te
     """The fitted function at N points, from their kernel with the support points.
 
     Equation: f(x) = Σ_j κ(x, k_j)/(h(x) h(k_j)) β_j + b; `cross` holds the factors of the β_j.
+    Source: docs/math/regression.md#r5-the-dual-form-is-attention.
     """
     return cross @ beta + bias.unsqueeze(-2)
 
@@ -105,6 +107,7 @@ def dual_objective(problem: SVRProblem, beta: Beta) -> Bias:
     """The dual at β, feasible or not.
 
     Equation: D(β) = −1/2 βᵀGβ − ε ‖β‖_1 + yᵀβ.
+    Source: docs/math/regression.md#r2-the-dual-problem.
     """
     fit = problem.gram @ beta
     return ((problem.targets - fit / 2) * beta - problem.epsilon * beta.abs()).sum(-2)
@@ -114,6 +117,7 @@ def primal_objective(problem: SVRProblem, beta: Beta, bias: Bias) -> Bias:
     """The primal at w = Σ_j β_j Φ_j and b, the slacks at their optimum.
 
     Equation: P(β, b) = 1/2 βᵀGβ + Σ_j C_j max(0, |e_j| − ε), since ‖w‖² = βᵀGβ.
+    Source: docs/math/regression.md#r1-the-primal-problem.
     """
     slack = (residuals(problem, beta, bias).abs() - problem.epsilon).clamp_min(0)
     return (beta * (problem.gram @ beta) / 2 + problem.boxes * slack).sum(-2)
@@ -124,6 +128,7 @@ def duality_gap(problem: SVRProblem, beta: Beta, bias: Bias) -> Bias:
 
     Equation: P − D = Σ_j (C_j max(0, |e_j| − ε) + ε |β_j| − e_j β_j) − b Σ_j β_j: each term of the first sum is the
         slackness of one point, none below 0 in the box, so that nothing cancels.
+    Source: docs/math/regression.md#r4-the-duality-gap.
 
     Units: P + target_unit · max(‖β‖_1, beta_unit). A slack of the size of rounding counts C_j times.
     """
@@ -144,6 +149,7 @@ def kkt_residual(problem: SVRProblem, beta: Beta, bias: Bias) -> Bias:
         |Σ_j β_j| / max(‖β‖_1, u) with a bias, |b|/Y without             (constraint)
 
         with Y = target_unit, u = beta_unit, soft(a, t) = sign(a) max(0, |a| − t).
+    Source: docs/math/regression.md#r3-optimality.
 
     So |r_j| is how far e_j is, in units of Y, from what β_j allows: e_j ≥ ε at β_j = C_j, e_j = ε where
     0 < β_j < C_j, |e_j| ≤ ε at β_j = 0, mirrored for β_j < 0. A β_j no further than δu from a bound may count as on
@@ -170,6 +176,7 @@ def bias_of(problem: SVRProblem, beta: Beta) -> Bias:
     """The bias that goes with an optimal β, 0 in a problem without: where an interval of them does, its middle.
 
     Equation: b = argmin P(β, b), the median of all r_j ± ε weighted by C_j, with r = y − Gβ.
+    Source: docs/math/regression.md#r7-the-bias-of-a-solution.
     """
     if not problem.bias:
         return torch.zeros_like(beta[..., 0, :])

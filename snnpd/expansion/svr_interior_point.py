@@ -139,6 +139,7 @@ def _direction(system: _System, value: Tensor, products: Tensor) -> tuple[Tensor
     Equation: with Θ = lower/α + upper/room, each side has Θ Δα ± (GΔβ + Δb) = ρ; taken together,
         (G + Θ Θ~/(Θ + Θ~)) Δβ + Δb = (Θ~ρ − Θρ~)/(Θ + Θ~), Σ_j Δβ_j = −Σ_j β_j gives Δb, and
         Δα = (ρ + ρ~ + Θ~Δβ)/(Θ + Θ~), Δα~ = (ρ + ρ~ − ΘΔβ)/(Θ + Θ~).
+    Source: docs/math/regression.md#r13-our-solver.
     """
     theta, total = system.curvature, system.curvature.sum(1, keepdim=True)
     wanted = products / value[:, :2] - value[:, 2:]

@@ -47,6 +47,7 @@ class TokenBatchNorm(Transform):
 
     Source: Attention-BN, Nguyen et al. 2023 (arXiv 2406.13781), from memory of the paper; β = 1 is its
     formula, β as a weight on the mean is ours. `scale=False` keeps s = 1: with β = 0 nothing is changed.
+    See docs/math/transforms.md#t1-token-batch-norm, docs/math/transforms.md#t2-what-acts-is-the-query.
     """
 
     beta: float = 1.0
@@ -82,7 +83,8 @@ class PooledHeads(Transform):
     Windows are 1-D, or 2-D where `grid` = (rows, columns) says how the tokens lie in an image; ragged
     windows at the border, and padded tokens, average over the real tokens only.
 
-    Source: Attention-SH, Nguyen et al. 2023 (arXiv 2406.13781), from memory of the paper.
+    Source: Attention-SH, Nguyen et al. 2023 (arXiv 2406.13781), from memory of the paper;
+    docs/math/transforms.md#t4-pooled-heads.
 
     Raises:
         UsageError: a factor that is no power of two, or a grid that does not hold the tokens.
