@@ -60,14 +60,19 @@ class LinearNorm(Projection):
     ) -> Float[Tensor, "T B N K"]:
         """Some of the output columns, with their part of the batch-norm.
 
-        The count of batches seen stays as it is: it belongs to all columns.
+        The count of batches seen belongs to all columns; it goes up with the last of them.
         """
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
+        assert norm.num_batches_tracked is not None
         mean, variance = norm.running_mean[part], norm.running_var[part]
         weight, bias = norm.weight[part], norm.bias[part]
-        momentum = 0.1 if norm.momentum is None else norm.momentum
+        seen = norm.num_batches_tracked
+        # None: a plain mean over the batches seen, as in nn.BatchNorm1d
+        momentum = 1 / (int(seen) + 1) if norm.momentum is None else norm.momentum
+        if norm.training and part.stop == norm.num_features:
+            seen.add_(1)
 
         def project(tokens: Tensor) -> Tensor:
             y = F.linear(tokens, self.linear.weight[part])

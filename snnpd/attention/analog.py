@@ -8,7 +8,7 @@ from torch import nn
 from snnpd.attention.layer import ExpansionAttention, Transforms, every_head
 from snnpd.attention.pooling import pooled_heads
 from snnpd.attention.running_norm import RunningTokenNorm
-from snnpd.errors import unknown
+from snnpd.errors import UsageError, unknown
 from snnpd.expansion import (
     Causal,
     CausalWindow,
@@ -100,6 +100,11 @@ class LocalAttention(AnalogAttention):
         causal: bool = False,
         form: str = "auto",
     ) -> None:
+        if causal and grid is not None:
+            raise UsageError(
+                f"local attention: causal goes along a sequence, and a grid of {grid[0]} x {grid[1]} has no order; "
+                "give grid=None for a window over the tokens in their order, or causal=False"
+            )
         sides = None if grid is None else (grid[0], grid[1])
         reach = CausalWindow(radius) if causal else Window(radius, sides)
         super().__init__(dim, num_heads, reach=reach, form=form)

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -44,7 +45,7 @@ class Attention(nn.Module, ABC):
         context_mask: Bool[Tensor, "B M"] | None = None,
     ) -> Float[Tensor, "T B N C"]:
         """The attention output of every token at every time step."""
-        self._check(x, context, context_mask)
+        self._check(x, mask, context, context_mask)
         return self.attend(x, mask, context, context_mask)
 
     def expansions(
@@ -81,10 +82,17 @@ class Attention(nn.Module, ABC):
     ) -> Tensor:
         """`forward` behind its checks; context None stands for x with its mask."""
 
-    def _check(self, x: Tensor, context: Tensor | None, context_mask: Tensor | None) -> None:
+    def _check(
+        self, x: Tensor, mask: Tensor | None, context: Tensor | None, context_mask: Tensor | None
+    ) -> None:
         name = type(self).__name__
+        if x.ndim != 4:
+            raise UsageError(
+                f"{name} takes tokens [T, B, N, C], time first, got {list(x.shape)}; unsqueeze(0) adds one time step"
+            )
         if x.shape[-1] != self.dim:
             raise UsageError(f"attention of width {self.dim} got tokens of width {x.shape[-1]}")
+        _check_mask("mask", mask, x)
         if context is None:
             if context_mask is not None:
                 raise UsageError(f"{name}: a context_mask without a context; give both, or `mask` alone")
@@ -93,3 +101,17 @@ class Attention(nn.Module, ABC):
             raise UsageError(f"{name} has no cross-attention: {self.no_context}")
         if context.shape[-1] != self.dim:
             raise UsageError(f"attention of width {self.dim} got a context of width {context.shape[-1]}")
+        if context.ndim != 4 or context.shape[:2] != x.shape[:2]:
+            raise UsageError(
+                f"{name}: tokens {list(x.shape)} and context {list(context.shape)} want the same T and B; "
+                "expand the one that is shared"
+            )
+        _check_mask("context_mask", context_mask, context)
+
+
+def _check_mask(word: str, mask: Tensor | None, tokens: Tensor) -> None:
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != tokens.shape[1:3]):
+        raise UsageError(
+            f"{word} {list(mask.shape)} of {mask.dtype} for tokens {list(tokens.shape)}; "
+            "give a boolean [B, N], True where a token is real"
+        )

@@ -128,30 +128,32 @@ class FrozenPoints(Projection):
         self, x: Float[Tensor, "T B N C"], mask: Bool[Tensor, "B N"] | None = None
     ) -> Float[Tensor, "T B N K"]:
         """Queries, keys and values side by side."""
-        self._calibrate(x, mask)
+        self._calibrate(x, mask, slice(0, 2 * x.shape[-1]), is_all=True)
         return torch.cat([self.points(x, mask), self.value(x, mask)], -1)
 
     def columns(
         self, x: Float[Tensor, "T B N C"], mask: Bool[Tensor, "B N"] | None, part: slice
     ) -> Float[Tensor, "T B N K"]:
         """Some of the columns, as of one projection."""
-        self._calibrate(x, mask)
         width = x.shape[-1]
+        mine = slice(part.start, min(part.stop, 2 * width))
+        # queries and keys come from two sequences: each takes its statistics from its own
+        self._calibrate(x, mask, mine, is_all=part.stop >= 2 * width)
+        points = self.points.columns(x, mask, mine)
         if part.stop <= 2 * width:
-            return self.points.columns(x, mask, part)
-        points = self.points.columns(x, mask, slice(part.start, 2 * width))
+            return points
         return torch.cat([points, self.value(x, mask)], -1)
 
     @torch.no_grad()
-    def _calibrate(self, x: Tensor, mask: Tensor | None) -> None:
+    def _calibrate(self, x: Tensor, mask: Tensor | None, part: slice, is_all: bool) -> None:
         norm = getattr(self.points, "norm", None)
         if norm is None or not self.training or self.is_calibrated:
             return
         norm.train()
         norm.momentum = 1.0
-        self.points(x, mask)
+        self.points.columns(x, mask, part)
         norm.eval()
-        self.is_calibrated.fill_(True)
+        self.is_calibrated.fill_(is_all)
 
 
 class FrozenSoftmax(SoftmaxAttention):

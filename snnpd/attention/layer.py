@@ -23,6 +23,7 @@ from snnpd.expansion import (
     evaluate,
     stream,
 )
+from snnpd.expansion.forms import check_form
 from snnpd.projections import Projection
 from snnpd.shapes import check_heads, merge_heads, split_heads
 
@@ -93,6 +94,8 @@ class ExpansionAttention(Attention):
             HeadGroup(len(list(heads)), Expansion(kernel, normaliser, shared, reach or Everywhere()), codes)
             for shared, heads in groupby(transforms)
         )
+        for group in self.head_groups:
+            check_form(group.expansion, form, dim // num_heads)
 
     def attend(
         self, x: Tensor, mask: Tensor | None, context: Tensor | None, context_mask: Tensor | None

@@ -40,7 +40,8 @@ class RunningTokenNorm(nn.Module, Transform):
 
     @torch.no_grad()
     def _remember(self, points: Points) -> None:
-        keys = points.k.to(self.mean.dtype)
+        # sums over all tokens of a batch leave the range of float16
+        keys = points.k.to(torch.promote_types(points.k.dtype, torch.float32))
         real = torch.ones_like(keys[..., :1]) if points.mask is None else points.mask.unsqueeze(-1).expand(
             *keys.shape[:-1], -1
         ).to(keys.dtype)  # fmt: skip
@@ -50,5 +51,5 @@ class RunningTokenNorm(nn.Module, Transform):
             return
         mean = (keys * real).sum(axes, keepdim=True) / count.clamp_min(1)
         variance = ((keys - mean).square() * real).sum(axes, keepdim=True) / count.clamp_min(1)
-        self.mean.lerp_(mean.view_as(self.mean), self.momentum)
-        self.variance.lerp_(variance.view_as(self.variance), self.momentum)
+        self.mean.lerp_(mean.view_as(self.mean).to(self.mean.dtype), self.momentum)
+        self.variance.lerp_(variance.view_as(self.variance).to(self.variance.dtype), self.momentum)

@@ -72,9 +72,11 @@ def describe(expansion: Expansion, sizes: Sizes) -> Description:
 
 def rows_in_words(expansion: Expansion) -> str:
     """Whether rows are stochastic: exactly, within bounds, or not."""
+    if not expansion.kernel.positive:
+        return "not stochastic: they sum to anything"
     kind = "not stochastic"
-    if rows_sum_to_one(expansion) and expansion.kernel.positive:
+    if rows_sum_to_one(expansion):
         kind = "stochastic, exactly"
-    elif isinstance(expansion.normaliser, Shiftmax) and expansion.kernel.positive:
+    elif isinstance(expansion.normaliser, Shiftmax):
         kind = "stochastic within bounds"
     return f"{kind}: they {expansion.normaliser.rows}"

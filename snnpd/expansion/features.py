@@ -138,7 +138,7 @@ def _affordable(feature_map: FeatureMap, features: int, instead: str) -> int:
     if features > MAX_FEATURES:
         raise UsageError(
             f"{feature_map} wants {features} features, the most is {MAX_FEATURES}; use {instead}, "
-            "a smaller head width, or the dual form"
+            "a smaller head width, or the kernel itself without a map"
         )
     return features
 

@@ -73,6 +73,16 @@ def sizes_of(points: Points) -> Sizes:
     return Sizes(points.q.shape[-2], points.k.shape[-2], points.q.shape[-1], points.v.shape[-1])
 
 
+def check_form(expansion: Expansion, form: str, head_dim: int) -> None:
+    """Raises UsageError unless the expansion has this form at points of width `head_dim`, with the reason."""
+    if form not in ("auto", *FORMS):
+        raise unknown("form", form, ["auto", *FORMS])
+    # a feature map that is too large refuses here
+    reasons = {name: known.why_not(expansion, head_dim) for name, known in FORMS.items()}
+    if form != "auto" and reasons[form]:
+        raise UsageError(f"no {form} form: {reasons[form]}; use form='auto'")
+
+
 def evaluate(expansion: Expansion, points: Points, form: str = "auto") -> Float[Tensor, "... N E"]:
     """The expansion at the queries of points that are already transformed.
 
@@ -83,13 +93,11 @@ def evaluate(expansion: Expansion, points: Points, form: str = "auto") -> Float[
     Raises:
         UsageError: no such form, or one that does not apply, with the reason.
     """
+    # here and not in `Reach.allowed` alone, which only forms that write a map out ask for
+    expansion.reach.check(points.q.shape[-2], points.k.shape[-2])
+    check_form(expansion, form, points.q.shape[-1])
     if form == "auto":
         form = choose_form(expansion, sizes_of(points))
-    if form not in FORMS:
-        raise unknown("form", form, ["auto", *FORMS])
-    reason = FORMS[form].why_not(expansion, points.q.shape[-1])
-    if reason:
-        raise UsageError(f"no {form} form: {reason}; use form='auto'")
     return FORMS[form].run(expansion, points)
 
 

@@ -81,6 +81,9 @@ def from_attention(
 ) -> tuple[AttentionSVR, ...]:
     """The regressions that the layer's heads solve at x: one a group of heads that share their support points.
 
+    The layer runs once: neurons keep their state, and a layer in training mode gathers statistics. Call eval(), and
+    reset the layer before and after, as around `forward`.
+
     Args:
         epsilon: half width of the tube; a hundredth of the largest target by default.
         box: C; twice the largest dual variable by default.
@@ -94,7 +97,7 @@ def from_attention(
 
     Raises:
         UsageError: the layer is no expansion, or one whose kernel or reach makes no regression, with the reason; a
-            box that a dual variable leaves.
+            box that a dual variable leaves; keys so long that their kernel values leave the range of float64.
     """
     with torch.no_grad():
         found = layer.expansions(x, mask, context, context_mask)
@@ -111,6 +114,11 @@ def to_regression(
     real = torch.ones((), dtype=torch.bool) if points.mask is None else points.mask
     real = real.to(points.k.device).expand(*lead, points.k.shape[-2])
     h = normaliser_at_keys(expansion, points)
+    if not h.isfinite().all():
+        raise UsageError(
+            f"from_attention: {expansion.kernel} of keys of length {float(points.k.norm(dim=-1).max()):.3g} leaves "
+            "the range of float64; scale the keys down (Attention-BN divides by almost nothing where one key is real)"
+        )
     kappa = key_kernel(expansion, points)
     if isinstance(expansion.normaliser, Shiftmax) and expansion.normaliser.rounding == "dyadic":
         kappa = kappa + torch.diag_embed(real.double())
@@ -184,7 +192,12 @@ def _dual_variables(h: Tensor, values: Tensor, bias: Tensor) -> Float[Tensor, ".
 
 
 def rows_sum_to_one(expansion: Expansion) -> bool:
-    """Whether the weights of each query that sees anything sum to one."""
+    """Whether the weights of each query that sees anything sum to one.
+
+    Not where the mass can be zero or less, as behind a truncated map: h is one there.
+    """
+    if not expansion.kernel.positive:
+        return False
     normaliser = expansion.normaliser
     if isinstance(normaliser, Shiftmax):
         return normaliser.rounding in ("sum", "dyadic")

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from snnpd.errors import UsageError, unknown
+from snnpd.errors import UsageError
 from snnpd.expansion.kernels import FeatureKernel, Kernel
-from snnpd.expansion.power_weights import DEFAULT_BITS, ROUNDINGS, rounded_log2, shiftmax
+from snnpd.expansion.power_weights import DEFAULT_BITS, check_rounding, rounded_log2, shiftmax
 
 Scores = Float[Tensor, "... N M"]
 Mask = Bool[Tensor, "... #N M"]
@@ -99,8 +99,7 @@ class Shiftmax(Normaliser):
     bits: int = DEFAULT_BITS
 
     def __post_init__(self) -> None:
-        if self.rounding not in ROUNDINGS:
-            raise unknown("rounding", self.rounding, ROUNDINGS)
+        check_rounding(self.rounding, self.bits)
 
     @property
     def rows(self) -> str:  # type: ignore[override]

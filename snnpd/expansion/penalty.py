@@ -31,7 +31,7 @@ def dual_infeasibility(
         return None
     k, v = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (points.k, points.v))
     h, log_unit = _h_in_units(expansion, points._replace(k=k))
-    beta = h.unsqueeze(-1) * v
+    beta = (h * (log_unit - log_unit.amax(-1, keepdim=True)).exp()).unsqueeze(-1) * v
     count: Tensor | int = v.shape[-2]
     if points.mask is not None:
         beta = beta.masked_fill(~points.mask.unsqueeze(-1), 0)
@@ -40,21 +40,31 @@ def dual_infeasibility(
     offset = beta.sum(-2).square() / (count * beta.square().sum(-2)).clamp_min(tiny)
     if box is None:
         return offset.mean()
-    overshoot = (beta.abs().clamp_min(tiny).log() + log_unit - math.log(box)).clamp_min(0)
+    log_beta = (h.log() + log_unit).unsqueeze(-1) + v.abs().clamp_min(tiny).log()
+    overshoot = (log_beta - math.log(box)).clamp_min(0).masked_fill(v == 0, 0)
+    if points.mask is not None:
+        overshoot = overshoot.masked_fill(~points.mask.unsqueeze(-1), 0)
     return (offset + overshoot.square().sum(-2) / count).mean()
 
 
-def _h_in_units(expansion: Expansion, points: Points) -> tuple[Float[Tensor, "... M"], Tensor]:
-    """h(k_j) over a unit that keeps it within range, and the logarithm of the unit `[..., 1, 1]` (0 if there is none).
+def _h_in_units(
+    expansion: Expansion, points: Points
+) -> tuple[Float[Tensor, "... M"], Float[Tensor, "... #M"]]:
+    """h(k_j) over a unit of its own that keeps it within range, and the logarithm of that unit (0 if there is none).
 
-    The unit is the base to the largest score, rounded up: both normalisers that divide by the mass scale with it.
+    The unit is the base to the largest score of the row, rounded up: both normalisers that divide by the mass scale
+    with it. One unit for all keys would let the mass of the short ones vanish.
     """
     scores = expansion.kernel.scores(points.k, points.k)
-    log_unit = scores.new_zeros(())
-    if expansion.kernel.base is not None and not isinstance(expansion.normaliser, Constant):
-        peak = whole_peak(whole_peak(scores.detach(), -1), -2)
-        scores, log_unit = scores - peak, peak * math.log(expansion.kernel.base)
+    log_unit = scores.new_zeros(1)
+    has_unit = expansion.kernel.base is not None and not isinstance(expansion.normaliser, Constant)
+    if points.mask is not None:
+        is_real = points.mask.unsqueeze(-2) & points.mask.unsqueeze(-1)
+        scores = scores.masked_fill(~is_real, -math.inf if has_unit else 0)
+    if has_unit:
+        peak = whole_peak(scores.detach(), -1)
+        scores, log_unit = scores - peak, (peak * math.log(expansion.kernel.base or 1)).squeeze(-1)
     kappa = expansion.kernel.values(scores)
     if points.mask is not None:
-        kappa = kappa.masked_fill(~points.mask.unsqueeze(-2), 0)
+        kappa = kappa.masked_fill(~is_real, 0)
     return expansion.normaliser.h(kappa.sum(-1)), log_unit

@@ -50,10 +50,7 @@ def shiftmax(
     Raises:
         UsageError: unknown rounding, or `bits` outside 1..23.
     """
-    if rounding not in ROUNDINGS:
-        raise unknown("rounding", rounding, ROUNDINGS)
-    if not 1 <= bits <= 23:
-        raise UsageError(f"shiftmax: bits = {bits} does not fit a float32 word; choose 1 to 23")
+    check_rounding(rounding, bits)
     if not scores.is_floating_point():  # integers, whose powers of two want fractions
         scores = scores.float()
     if scores.shape[dim] == 0:
@@ -64,6 +61,14 @@ def shiftmax(
     if rounding != "dyadic":
         return shifted
     return shifted + (complete_to_one(shifted.detach(), scores, dim, bits) - shifted).detach()
+
+
+def check_rounding(rounding: str, bits: int) -> None:
+    """Raises UsageError for an unknown rounding, or `bits` outside 1..23."""
+    if rounding not in ROUNDINGS:
+        raise unknown("rounding", rounding, ROUNDINGS)
+    if not 1 <= bits <= 23:
+        raise UsageError(f"shiftmax: bits = {bits} does not fit a float32 word; choose 1 to 23")
 
 
 def _base2_softmax(scores: Tensor, dim: int) -> Tensor:

@@ -18,6 +18,8 @@ BLOCK = 64
 class PrimalState(NamedTuple):
     """All that the primal form remembers of the support points: constant in their number.
 
+    Sums over tokens are kept in at least float32: a bfloat16 sum stops growing after some hundred of them.
+
     Shapes: weight `[..., F, E]`, W as Φ(k)ᵀ v; mass `[..., F, 1]`, Σ_j Φ(k_j), whose product with Φ(x) is the kernel
     mass of a query.
     """
@@ -89,6 +91,7 @@ def stream(
     if reason or not isinstance(expansion.reach, Causal):
         reason = reason or "a query of full attention waits for later tokens"
         raise UsageError(f"no streaming: {reason}; use a causal expansion with a finite feature map")
+    expansion.reach.check(points.q.shape[-2], points.k.shape[-2])
     phi_q, phi_k = expansion.kernel.features(points.q), _real_features(expansion, points)
     return _advance(expansion, phi_q, phi_k, points.v, state or _empty(phi_k, points.v))
 
@@ -100,23 +103,29 @@ def _real_features(expansion: Expansion, points: Points) -> Tensor:
 
 def _empty(phi: Tensor, v: Tensor) -> PrimalState:
     lead = torch.broadcast_shapes(phi.shape[:-2], v.shape[:-2])
-    return PrimalState(v.new_zeros(*lead, phi.shape[-1], v.shape[-1]), phi.new_zeros(*lead, phi.shape[-1], 1))
+    wide = torch.promote_types(v.dtype, torch.float32)
+    return PrimalState(
+        v.new_zeros(*lead, phi.shape[-1], v.shape[-1], dtype=wide),
+        phi.new_zeros(*lead, phi.shape[-1], 1, dtype=wide),
+    )
 
 
 def _advance(
     expansion: Expansion, phi_q: Tensor, phi_k: Tensor, v: Tensor, state: PrimalState
 ) -> tuple[Tensor, PrimalState]:
     """A few tokens at once: those before by the state, those among them by their map."""
+    dtype = v.dtype
+    phi_q, phi_k, v = (part.to(state.weight.dtype) for part in (phi_q, phi_k, v))
     kappa = (phi_q @ phi_k.transpose(-1, -2)).tril()
     numerator = phi_q @ state.weight + kappa @ v
     mass = phi_q @ state.mass + kappa.sum(-1, keepdim=True)
     weight = state.weight + phi_k.transpose(-1, -2) @ v
     after = PrimalState(weight, state.mass + phi_k.sum(-2).unsqueeze(-1))
-    return numerator / expansion.normaliser.h(mass), after
+    return (numerator / expansion.normaliser.h(mass)).to(dtype), after
 
 
 def _causal(expansion: Expansion, points: Points) -> Tensor:
-    expansion.reach.allowed(points.q.shape[-2], points.k.shape[-2], points.q.device)  # refuses two sequences
+    expansion.reach.check(points.q.shape[-2], points.k.shape[-2])
     phi_q, phi_k = expansion.kernel.features(points.q), _real_features(expansion, points)
     state, parts = _empty(phi_k, points.v), []
     for start in range(0, points.q.shape[-2], BLOCK):

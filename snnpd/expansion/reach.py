@@ -23,13 +23,17 @@ class Reach(ABC):
     def allowed(self, num_queries: int, num_keys: int, device: torch.device) -> Bool[Tensor, "N M"] | None:
         """Where query i may see support point j; None where it sees all of them."""
 
-    def _offsets(self, num_queries: int, num_keys: int, device: torch.device) -> Tensor:
-        """i - j for all pairs."""
+    def check(self, num_queries: int, num_keys: int) -> None:
+        """Raises UsageError where positions in two sequences would be compared."""
         if num_queries != num_keys:
             raise UsageError(
                 f"{self} compares positions, but {num_queries} queries meet {num_keys} support points; "
                 "across two sequences only full attention has a meaning"
             )
+
+    def _offsets(self, num_queries: int, num_keys: int, device: torch.device) -> Tensor:
+        """i - j for all pairs."""
+        self.check(num_queries, num_keys)
         index = torch.arange(num_queries, device=device)
         return index[:, None] - index
 
@@ -37,6 +41,9 @@ class Reach(ABC):
 @dataclass(frozen=True)
 class Everywhere(Reach):
     """Every query sees every support point."""
+
+    def check(self, num_queries: int, num_keys: int) -> None:
+        """Nothing to refuse: no position is compared."""
 
     def allowed(self, num_queries: int, num_keys: int, device: torch.device) -> None:
         """None: nothing is out of reach."""

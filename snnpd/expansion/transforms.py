@@ -55,7 +55,7 @@ class TokenBatchNorm(Transform):
     scale: bool = True
     why_not = (
         "Attention-BN takes its statistics over all keys, later ones included; "
-        "use statistics='running', which come from earlier batches"
+        "use statistics='running' of attention_bn or bipolar_bn, which come from earlier batches"
     )
 
     def __call__(self, points: Points) -> Points:

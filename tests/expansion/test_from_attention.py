@@ -118,7 +118,8 @@ def test_libsvm_predicts_the_layer_at_unseen_queries(
     for svr, truth in zip(from_attention(layer, x), outputs, strict=True):
         assert svr.problem.bias == rows_sum_to_one(svr.expansion)
         ours = libsvm(svr, svr.points.q)
-        assert (ours - truth).abs().max() <= 1e-6 * truth.abs().max() + 1e-12
+        # a head of SSA whose spikes never meet is silent, and libsvm gives it some 1e-9
+        assert (ours - truth).abs().max() <= 1e-6 * truth.abs().max().clamp_min(0.01)
 
 
 @every_layer
