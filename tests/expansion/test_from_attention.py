@@ -14,7 +14,6 @@ from snnpd.attention import Attention, create_attention
 from snnpd.errors import UsageError
 from snnpd.expansion import (
     AttentionSVR,
-    FeatureKernel,
     duality_gap,
     from_attention,
     kkt_residual,
@@ -42,8 +41,9 @@ every_layer = pytest.mark.parametrize(
     ("name", "options"), LAYERS, ids=["-".join([n, *map(str, o.values())]) for n, o in LAYERS]
 )
 # libsvm keeps the Gram matrix in single precision. Ten keys of an exponential kernel in two dimensions are too
-# nearly dependent for 1e-6 then; the features elu + 1 are so from four dimensions on, and take it minutes.
-LIBSVM_DIMS, LIBSVM_LINEAR_DIMS = (4, 7), (2, 3)
+# nearly dependent for 1e-6 then. More keys than features elu + 1 leave directions in which its rounded Gram matrix
+# goes astray for minutes; whole spikes are not rounded.
+LIBSVM_DIMS = (4, 7)
 sizes = {"num_heads": st.integers(1, 3), "num_tokens": st.integers(2, 10), "seed": st.integers(0, 2**16)}
 some = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -98,7 +98,7 @@ def libsvm(svr: AttentionSVR, q: Tensor) -> Tensor:
                 kernel="precomputed",
                 C=float(problem.box) * unit / size,
                 epsilon=problem.epsilon / size,
-                tol=1e-8 if isinstance(svr.expansion.kernel, FeatureKernel) else 1e-9,
+                tol=1e-10,
             )
             solver.fit(centred / unit, targets / size)
             out[head][:, e] = torch.from_numpy(size * solver.predict(centre.transform(rows) / unit))
@@ -111,7 +111,9 @@ def libsvm(svr: AttentionSVR, q: Tensor) -> Tensor:
 def test_libsvm_predicts_the_layer_at_unseen_queries(
     data: st.DataObject, name: str, options: dict, **shape: int
 ) -> None:
-    head_dim = data.draw(st.integers(*(LIBSVM_LINEAR_DIMS if name == "linear" else LIBSVM_DIMS)))
+    head_dim = data.draw(st.integers(*LIBSVM_DIMS))
+    if name == "linear":
+        shape["num_tokens"] = min(shape["num_tokens"], head_dim - 1)
     layer, x = layer_at_work(name, options, head_dim=head_dim, **shape)
     outputs = head_outputs(layer, x)
     assert len(outputs) == len(layer.groups)
