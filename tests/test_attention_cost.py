@@ -126,8 +126,8 @@ def test_every_attention_has_a_family_and_every_name_a_layer() -> None:
     [
         ([], [], 0.0, ""),
         ([10, 20, 40], [1, 2, 4], 1.0, ""),
-        # four calls of 80 ms
-        ([10, 20, 40], [1, 2, 4], 0.3, "4 calls of 0.1 s"),
+        # five calls of 80 ms
+        ([10, 20, 40], [1, 2, 4], 0.35, "5 calls of 0.1 s"),
         # quadratic: 2, 8, then 32 s, of which two calls are enough
         ([500, 2000, 8000], [1, 2, 4], 60.0, "2 calls of 32.0 s"),
         ([500, 2000, 8000], [1, 2, 4], 70.0, ""),
@@ -199,16 +199,17 @@ def test_the_two_that_are_compared_differ_by_the_row_gain_alone() -> None:
 
 
 def test_a_comparison_gives_rows_for_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"NUM_TOKENS": 32, "HEAD_DIM": 8, "ROUNDS": 3, "RATES": (0.0, 0.3)}.items():
+    cases = [(32, 0.0, ratio.FORWARD), (64, 0.3, ratio.FORWARD), (32, 0.3, ratio.BOTH)]
+    for name, value in {"CASES": cases, "HEAD_DIM": 8, "ROUNDS": 3}.items():
         monkeypatch.setattr(ratio, name, value)
     made = [{"op": pages.FUSED} | row | ABOUT for row in ratio.compare()]
-    assert len(made) == 2 * 2 * 2
+    assert len(made) == 2 * len(cases)
     for peer, ours in zip(made[::2], made[1::2], strict=True):
         assert ours["ratio_range"][0] <= ours["ratio"] <= ours["ratio_range"][1]
         assert ours["peer"] == peer["implementation"]
     table = pages.fused_table(made)
-    assert table.count("| forward and backward |") == 2
-    assert "| 0.3 | forward |" in table
+    assert table.count("| forward and backward |") == 1
+    assert "| 64 | 0.3 | forward |" in table
 
 
 def test_the_page_says_what_was_met_missed_and_left_out() -> None:
@@ -227,7 +228,7 @@ def test_the_page_says_what_was_met_missed_and_left_out() -> None:
         "- `primal` time, sub-quadratic: exponent not measured (–)",
         "at most 1.25: 1.05 to 1.31 over the firing rates below (**missed**)",
         "- `hyla` from N = 2,048: too dear",
-        "| 0.1 | forward | 400 | 524 | 1.31 | 1.30 to 1.32 | 16 | 16 |",
+        "| 4,096 | 0.1 | forward | 400 | 524 | 1.31 | 1.30 to 1.32 | 16 | 16 |",
         "commit\n`abc1234`",
     ):
         assert line in text
