@@ -50,13 +50,8 @@ def fused(*ratios: float) -> Rows:
     """Both rows of each firing rate."""
     made = []
     for i, value in enumerate(ratios):
-        row = {
-            "op": pages.FUSED,
-            "mode": "forward",
-            "input_rate": i / 10,
-            "rounds": 7,
-            "peak_memory_mib": 16.0,
-        }
+        row = {"op": pages.FUSED, "mode": "forward", "input_rate": i / 10, "rounds": 7}
+        row |= {"shape": [1, 8, 4096, 64], "peak_memory_mib": 16.0}
         made.append(row | ABOUT | {"implementation": ratio.THEIRS, "p50_ms": 400.0})
         ours = {"p50_ms": 400 * value, "ratio": value, "ratio_range": [value - 0.01, value + 0.01]}
         made.append(row | ABOUT | {"implementation": ratio.OURS} | ours)

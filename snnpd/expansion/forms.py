@@ -37,7 +37,9 @@ class Form:
 
 
 def _dual_macs(expansion: Expansion, sizes: Sizes) -> int:
-    return sizes.num_queries * sizes.num_points * (sizes.head_dim + sizes.value_dim)
+    return (
+        sizes.num_queries * sizes.num_points * (expansion.kernel.score_dim(sizes.head_dim) + sizes.value_dim)
+    )
 
 
 def _primal_macs(expansion: Expansion, sizes: Sizes) -> int:
@@ -47,7 +49,7 @@ def _primal_macs(expansion: Expansion, sizes: Sizes) -> int:
 
 def _banded_macs(expansion: Expansion, sizes: Sizes) -> int:
     width = sum(band_of(expansion.reach))
-    return sizes.num_queries * width * (sizes.head_dim + sizes.value_dim)
+    return sizes.num_queries * width * (expansion.kernel.score_dim(sizes.head_dim) + sizes.value_dim)
 
 
 # Of two forms of the same cost the earlier one runs: the fused kernel keeps the attention map out of memory.

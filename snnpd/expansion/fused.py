@@ -4,14 +4,14 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from snnpd.expansion.dual import Expansion, dual_form
 from snnpd.expansion.kernels import Exponential
 from snnpd.expansion.normalisers import RowSum, Shiftmax
-from snnpd.expansion.power_weights import rounded_log2_sum, whole_peak
+from snnpd.expansion.power_weights import rounded_log2, rounded_log2_sum, whole_peak
 from snnpd.expansion.reach import Causal
 from snnpd.expansion.transforms import Points
 
@@ -20,6 +20,8 @@ from snnpd.expansion.transforms import Points
 _DOUBT_BITS = {torch.float64: 36, torch.float32: 14, torch.bfloat16: 10, torch.float16: 10}
 # Elements of scores that are held at once when rows are counted.
 _COUNTED_AT_ONCE = 1 << 22
+# Sums of powers of two that spread over no more bits than these, log2 of their number included, are exact in float64.
+_EXACT_BITS = 52
 _FLASH_CPU = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
 
 
@@ -51,35 +53,31 @@ def fused_form(expansion: Expansion, points: Points) -> Float[Tensor, "... N E"]
         return dual_form(expansion, points)  # PyTorch's kernel for the CPU dies of empty tensors
     scale = points.q.shape[-1] ** -0.5 if kernel.scale is None else kernel.scale
     lead = torch.broadcast_shapes(*(part.shape[:-2] for part in points[:3]))
-    q, k, v = (part.expand(*lead, *part.shape[-2:]) for part in points[:3])
+    q, k, v = (_four_axes(part.expand(*lead, *part.shape[-2:])) for part in points[:3])
     causal = isinstance(expansion.reach, Causal) and points.mask is None
     support = None if causal else expansion.support(points)
-    attended, log_mass = _attend(q, k, v, support, causal, scale * math.log(kernel.base))
+    seen = None if support is None else _four_axes(support[(None,) * (len(lead) + 2 - support.ndim)], lead)
+    attended, log_mass = _attend(q, k, v, seen, causal, scale * math.log(kernel.base))
     if isinstance(normaliser, Shiftmax) and normaliser.rounding != "sum":
-        gain = _row_gain(
-            _Rows(q if scale == 1 else q * scale, k, support, causal), log_mass, normaliser.rounding
-        )
-        attended = attended * gain.to(attended.dtype)
+        rows = _Rows(q if scale == 1 else q * scale, k, seen, causal)
+        attended = attended * _row_gain(rows, log_mass, normaliser.rounding).to(attended.dtype)
+    attended = attended.view(*lead, *attended.shape[-2:])
     if support is None:
         return attended
     return attended.masked_fill(~support.any(-1, keepdim=True), 0)  # the kernel says nothing of empty rows
 
 
 def _attend(
-    q: Tensor, k: Tensor, v: Tensor, support: Tensor | None, causal: bool, scale: float
+    q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, causal: bool, scale: float
 ) -> tuple[Tensor, Tensor | None]:
-    """softmax attention, and log Σ exp of each row `[..., N, 1]` where the kernel tells it."""
-    lead = q.shape[:-2]
-    q4, k4, v4 = _four_axes(q), _four_axes(k), _four_axes(v)
+    """softmax attention, and log Σ exp of each row `[B, H, N, 1]` where the kernel tells it."""
     bias = None
-    if support is not None:
-        bias = torch.zeros(support.shape, dtype=q.dtype, device=q.device).masked_fill_(~support, -math.inf)
-        bias = _four_axes(bias.view((1,) * (len(lead) + 2 - bias.ndim) + bias.shape), lead)
+    if seen is not None:
+        bias = torch.zeros(seen.shape, dtype=q.dtype, device=q.device).masked_fill_(~seen, -math.inf)
     if _FLASH_CPU is not None and q.device.type == "cpu" and q.shape[-1] == v.shape[-1]:
-        out, log_mass = _FLASH_CPU(q4, k4, v4, is_causal=causal, attn_mask=bias, scale=scale)
-        return out.view(*lead, *out.shape[-2:]), log_mass.reshape(*lead, -1, 1)
-    out = F.scaled_dot_product_attention(q4, k4, v4, attn_mask=bias, is_causal=causal, scale=scale)
-    return out.view(*lead, *out.shape[-2:]), None
+        out, log_mass = _FLASH_CPU(q, k, v, is_causal=causal, attn_mask=bias, scale=scale)
+        return out, log_mass.reshape(*out.shape[:-1], 1)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal, scale=scale), None
 
 
 def _four_axes(x: Tensor, lead: torch.Size | None = None) -> Tensor:
@@ -95,85 +93,87 @@ def _four_axes(x: Tensor, lead: torch.Size | None = None) -> Tensor:
 
 
 class _Rows(NamedTuple):
-    """Queries, support points and who sees whom: what it takes to count the mass of a row."""
+    """Queries, support points and who sees whom, in four axes: what it takes to count the mass of a row."""
 
     q: Tensor
     k: Tensor
-    support: Tensor | None
+    seen: Tensor | None
     causal: bool
 
-    def gains(self, rows: slice, rounding: str) -> Float[Tensor, "... n 1"]:
-        """r of the same few rows in each head."""
-        seen = None if self.support is None else self.support
-        if seen is not None and seen.shape[-2] > 1:
-            seen = seen[..., rows, :]
+    def lowest(self) -> Float[Tensor, "B H N 1"]:
+        """What no score of a row is below, where its scores are whole numbers; -inf where they are not."""
+        floor = -self.q.abs().sum(-1, keepdim=True) * self.k.abs().amax((-2, -1), keepdim=True)
+        is_whole = (self.q == self.q.round()).all(-1, keepdim=True)
+        is_whole &= (self.k == self.k.round()).flatten(-2).all(-1)[..., None, None]
+        return floor.double().masked_fill(~is_whole, -math.inf)
+
+    def gains(
+        self,
+        places: tuple[Int[Tensor, "R 1"], Int[Tensor, "R 1"], Int[Tensor, "R n"]],
+        near: bool,
+        rounding: str,
+    ) -> Float[Tensor, "R n 1"]:
+        """r of the rows at these places, n of each of R heads, from their scores.
+
+        `near`: their scores are whole numbers, so near to each other that a sum in float64 is exact.
+        """
+        batch, head, query = places
+        wide = torch.float32 if near else torch.float64
+        scores = self.q[places].to(wide) @ self.k[batch[:, 0], head[:, 0]].to(wide).transpose(-1, -2)
         if self.causal:
-            index = torch.arange(self.k.shape[-2], device=self.k.device)
-            seen = index <= index[rows, None]
-        return _gain_of(self.q[..., rows, :].double() @ self.k.double().transpose(-1, -2), seen, rounding)
-
-    def gains_at(self, index: tuple[Tensor, ...], rounding: str) -> Float[Tensor, "R 1"]:
-        """r of single rows, given by their places."""
-        scores = (self.k[index[:-1]].double() @ self.q[index].double().unsqueeze(-1)).squeeze(-1)
-        seen = None
-        if self.support is not None:
-            seen = self.support.expand(*self.q.shape[:-1], self.k.shape[-2])[index]
-        if self.causal:
-            seen = torch.arange(self.k.shape[-2], device=self.k.device) <= index[-1][:, None]
-        return _gain_of(scores, seen, rounding)
-
-
-def _gain_of(scores: Float[Tensor, "... M"], seen: Tensor | None, rounding: str) -> Float[Tensor, "... 1"]:
-    """r = 2^(log2 Σ - γ) from the scores themselves."""
-    if seen is not None:
-        scores = scores.masked_fill(~seen, -math.inf)
-    depth = scores - whole_peak(scores, -1)
-    gamma = rounded_log2_sum(depth, -1, rounding)
-    return torch.exp2(depth).sum(-1, keepdim=True) * torch.exp2(-gamma.double())
+            later = torch.arange(self.k.shape[-2], device=self.k.device) > query.unsqueeze(-1)
+            scores = scores.masked_fill_(later, -math.inf)
+        if self.seen is not None:
+            scores = scores.masked_fill_(~self.seen.expand(*self.q.shape[:-1], -1)[places], -math.inf)
+        depth = scores - whole_peak(scores, -1)
+        mass = torch.exp2(depth).sum(-1, keepdim=True, dtype=torch.float64)
+        gamma = rounded_log2(mass, rounding) if near else rounded_log2_sum(depth, -1, rounding)
+        return mass * torch.exp2(-gamma.double())
 
 
 @torch.no_grad()
-def _row_gain(rows: _Rows, log_mass: Tensor | None, rounding: str) -> Float[Tensor, "... N 1"]:
-    """r = 2^(log2 Σ - γ) of every row, exact where Σ is a power of two; γ as in `rounded_log2_sum`."""
-    if log_mass is None:
-        return _count_all(rows, rounding)
-    bits = log_mass.double() / math.log(2)
-    nearest = bits.round()
-    edge = nearest if rounding == "ceil" else bits.floor() + 0.5
-    is_close = (bits - edge).abs() < 2.0 ** -_DOUBT_BITS[rows.q.dtype]
-    gain = torch.exp2(bits - (bits.ceil() if rounding == "ceil" else nearest))
-    if rounding == "ceil":
-        is_power = is_close & _has_no_near_miss(rows.q, rows.k)
-        gain = gain.masked_fill(is_power, 1)
-        is_close &= ~is_power
-    doubtful = is_close.squeeze(-1).nonzero()
-    if len(doubtful) * rows.q.shape[-1] > is_close.numel():
-        return _count_all(rows, rounding)
-    step = max(1, _COUNTED_AT_ONCE // max(rows.k.shape[-2] * rows.k.shape[-1], 1))
-    for some in doubtful.split(step):
-        index = some.unbind(-1)
-        gain[index] = rows.gains_at(index, rounding)
-    return gain
+def _row_gain(rows: _Rows, log_mass: Tensor | None, rounding: str) -> Float[Tensor, "B H N 1"]:
+    """r = 2^(log2 Σ - γ) of every row, exact where Σ is a power of two; γ as in `rounded_log2_sum`.
 
-
-def _count_all(rows: _Rows, rounding: str) -> Float[Tensor, "... N 1"]:
-    """Every row from its scores, some rows of all heads at a time."""
-    num_queries = rows.q.shape[-2]
-    heads = math.prod(rows.q.shape[:-2])
-    step = max(1, _COUNTED_AT_ONCE // max(heads * rows.k.shape[-2], 1))
-    parts = [rows.gains(slice(i, i + step), rounding) for i in range(0, num_queries, step)]
-    return torch.cat(parts, -2)
-
-
-def _has_no_near_miss(q: Tensor, k: Tensor) -> Bool[Tensor, "... N 1"]:
-    """Rows of integer scores whose mass is a power of two as soon as it is close to one.
-
-    The mass is a multiple of its smallest term, and terms spread over at most 2 |q|_1 max|k| bits: nothing lies
-    between a power of two and its neighbours at that distance.
+    The mass of whole scores is a multiple of its smallest term, 2^lowest or more: where the doubt about it is less,
+    nothing lies between a power of two and its neighbours, and what is close to one is one.
 
     Source: docs/math/shiftmax.md#s10-which-rows-are-counted-anew.
     """
-    largest = k.abs().amax((-2, -1), keepdim=True)
-    spread = 2 * q.abs().sum(-1, keepdim=True) * largest + math.log2(k.shape[-2])
-    is_whole = (q == q.round()).all(-1, keepdim=True) & (k == k.round()).flatten(-2).all(-1)[..., None, None]
-    return is_whole & (spread < _DOUBT_BITS[q.dtype] - 1)
+    lowest = rows.lowest()
+    if log_mass is None:
+        return _counted(
+            torch.empty_like(lowest), torch.ones_like(lowest, dtype=torch.bool), rows, lowest, rounding
+        )
+    bits, doubt = log_mass.double() / math.log(2), _DOUBT_BITS[rows.q.dtype]
+    nearest = bits.round()
+    gain = torch.exp2(bits - (bits.ceil() if rounding == "ceil" else nearest))
+    edge = nearest if rounding == "ceil" else bits.floor() + 0.5
+    is_close = (bits - edge).abs() < 2.0**-doubt
+    if rounding == "ceil":
+        is_power = is_close & (nearest - lowest <= doubt)
+        gain = gain.masked_fill(is_power, 1)
+        is_close &= ~is_power
+    return _counted(gain, is_close, rows, lowest, rounding)
+
+
+def _counted(
+    gain: Float[Tensor, "B H N 1"],
+    wanted: Bool[Tensor, "B H N 1"],
+    rows: _Rows,
+    lowest: Float[Tensor, "B H N 1"],
+    rounding: str,
+) -> Float[Tensor, "B H N 1"]:
+    """`gain`, with the wanted rows counted: as many rows of each head as the one with most of them wants."""
+    wanted = wanted.squeeze(-1)
+    batch, head = wanted.any(-1).nonzero().split(1, -1)
+    if not len(head):
+        return gain
+    chosen = wanted[batch[:, 0], head[:, 0]].int()
+    queries = chosen.topk(int(chosen.sum(-1).max()), -1).indices
+    step = max(1, _COUNTED_AT_ONCE // (len(head) * rows.k.shape[-2]))
+    for some in queries.split(step, -1):
+        places = batch, head, some
+        near = bool((math.log2(rows.k.shape[-2]) - 2 * lowest[places] <= _EXACT_BITS).all())
+        gain[places] = rows.gains(places, near, rounding)
+    return gain

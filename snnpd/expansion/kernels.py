@@ -26,6 +26,10 @@ class Kernel(ABC):
     def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
         """The scores of all queries against all support points."""
 
+    def score_dim(self, head_dim: int) -> int:
+        """The number of products in a score."""
+        return head_dim
+
     def feature_dim(self, head_dim: int) -> int | None:
         """Dimension of the feature map Φ for points of width `head_dim`; None where no finite one is used."""
         return None
@@ -142,6 +146,10 @@ class FeatureKernel(Kernel):
     def scores(self, q: Float[Tensor, "... N D"], k: Float[Tensor, "... M D"]) -> Float[Tensor, "... N M"]:
         """φ(q)·φ(k)."""
         return self.map(q) @ self.map(k).transpose(-1, -2)
+
+    def score_dim(self, head_dim: int) -> int:
+        """The dimension of φ: the features of both points are multiplied."""
+        return self.map.dim(head_dim)
 
     def feature_dim(self, head_dim: int) -> int:
         """The dimension of φ."""
