@@ -236,10 +236,10 @@ def test_the_page_says_what_was_met_missed_and_left_out() -> None:
 
 
 def test_names_stand_apart_in_the_order_of_their_lines() -> None:
-    layers = {f"layer {i}": rows("bsa", 1.0 + 1e-3 * i) for i in range(30)}
+    layers = {f"layer {i}": rows("bsa", 1.0 + 1e-3 * i) for i in range(15)}
     figure = new_figure(6, 9)
     axes = figure.subplots()
-    picture.draw(axes, layers, "p50_ms")
+    picture.draw(axes, layers, "p50_ms", [picture.OTHER])
     names = {text.get_text(): text.xyann[1] for text in axes.texts if text.get_text() in layers}
     assert list(layers) == sorted(names, key=names.__getitem__)
     heights = torch.tensor(sorted(names.values()))
