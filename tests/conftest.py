@@ -5,9 +5,14 @@ import os
 # Networks as small as these lose by a second thread, most of all where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 import tests.shape_checks
+
+# A shared core makes an example slow, not wrong.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ROOMS = [
     "attention",
