@@ -5,7 +5,8 @@ Run: python benchmarks/attention_cost.py [--seconds 40] [--memory-mib 6144]     
      python benchmarks/attention_cost.py --parts fused                          (the fused BSA against PyTorch's alone)
      python benchmarks/attention_cost.py --parts                                (page and picture from recorded rows)
 
-Rows are appended to results/attention_cost.jsonl; the page shows the last run of each part. One thread throughout.
+Rows are appended to results/attention_cost.jsonl once their part is whole; the page shows the last run of each part.
+One thread throughout.
 """
 
 import argparse
@@ -22,7 +23,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 from attention_cost_fit import Row, by_layer, growth
-from attention_cost_measure import CALLS, DIM, NUM_HEADS, SIZES, Limits, Subject, measure
+from attention_cost_measure import (
+    CALLS,
+    DIM,
+    NUM_HEADS,
+    SIZES,
+    Limits,
+    Subject,
+    can_keep_freed_memory,
+    measure,
+)
 from attention_cost_page import FORWARD, FUSED, page
 from attention_cost_plot import plot
 from attention_cost_ratio import CASES, compare
@@ -148,6 +158,7 @@ def main() -> None:
     torch.set_num_threads(1)
     common: Row = {"dtype": "float32", "run": datetime.now(UTC).isoformat(timespec="seconds")}
     common |= {"width": DIM, "heads": NUM_HEADS, "calls_range": f"{CALLS[0] - 1} to {CALLS[1]} calls"}
+    common |= {"keeps_freed_memory": can_keep_freed_memory()}
     common |= {"limit_seconds": options.seconds, "limit_memory_mib": options.memory_mib}
     chosen = [subject for subject in subjects() if not options.only or subject.label in options.only]
     bar = (TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -155,11 +166,11 @@ def main() -> None:
         layers = run_layers(chosen, Limits(options.seconds, options.memory_mib), progress)
         measured = {"layers": layers, "fused": run_fused(progress)}
         for part in ["layers"] if options.only else options.parts:
-            for row in measured[part]:
-                if not options.only:
-                    # what `append` prints would push the bar away
-                    with redirect_stdout(io.StringIO()):
-                        append(NAME, row | common)
+            rows = list(measured[part])
+            for row in rows if not options.only else ():
+                # what `append` prints would push the bar away
+                with redirect_stdout(io.StringIO()):
+                    append(NAME, row | common)
     if not options.only:
         write_page()
 

@@ -158,14 +158,20 @@ def peak_memory(call: Callable[[], None]) -> tuple[float, float | None]:
     return seconds, round(peak / 1024, 2)
 
 
+def can_keep_freed_memory() -> bool:
+    """Whether the C library is glibc, whose allocator can be told."""
+    library = ctypes.CDLL(None)
+    return hasattr(library, "mallopt") and hasattr(library, "malloc_trim")
+
+
 def keep_freed_memory(keep: bool) -> None:
-    """Whether the C library (glibc) keeps what is freed, for speed, or gives it back at once, for peaks that are true.
+    """Whether the C library keeps what is freed, for speed, or gives it back at once, for peaks that are true.
 
     As it comes, it keeps blocks under 32 MiB alone: times would jump where tensors grow beyond that.
     """
-    library = ctypes.CDLL(None)
-    if not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
+    if not can_keep_freed_memory():
         return
+    library = ctypes.CDLL(None)
     library.mallopt(MMAP_MAX, 0 if keep else 1 << 16)
     library.mallopt(MMAP_THRESHOLD, 1 << 16)
     library.mallopt(TRIM_THRESHOLD, (1 << 31) - 1 if keep else 1 << 16)

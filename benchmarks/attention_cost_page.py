@@ -19,6 +19,11 @@ from attention_cost_plot import FAMILIES, OTHER, family_of
 # The two kinds of rows.
 FORWARD, FUSED = "attention_forward", "fused_attention"
 SHOWN_SIZE = 4096
+# Of times, with the C library's allocator told to keep what is freed, or as it comes.
+FAULTS = {
+    True: "While time is taken, the C library keeps what is freed, so times have no page faults in them.",
+    False: "Times include page faults, which jump where tensors outgrow what the C library keeps (glibc: 32 MiB).",
+}
 REMARKS = {
     "attention_sh": "heads see N, N/2, N/4 and N/8 pooled tokens: 0.47 of the pairs, still quadratic",
     "between_datapoints": "one row in the batch: the layer within, softmax, is what it costs",
@@ -44,9 +49,10 @@ Written by `{command}`; do not edit.
 Forward passes in evaluation mode without gradients, T = 1, B = 1, width {about["width"]} in {about["heads"]} heads,
 float32, N = 64 to 16,384 tokens, projections and neurons included. Each layer runs in a process of its own, in one
 thread. *Time* is the median of {about["calls_range"]}, in processor time; *memory* is how far a forward pass raised the
-resident set (Linux, `VmHWM`), weights and input not counted; while time is taken, the C library keeps what is freed,
-so that times have no page faults in them. A size foretold to break the limits ({seconds:.0f} s a
-layer, {memory_gib:.0f} GiB a pass) is left out. Device: {about["device"]}; PyTorch {about["torch"]}; commit
+resident set (Linux, `VmHWM`), weights and input not counted.
+{FAULTS[about["keeps_freed_memory"]]}
+A size foretold to break the limits ({seconds:.0f} s a layer, {memory_gib:.0f} GiB a pass) is left out.
+Device: {about["device"]}; PyTorch {about["torch"]}; commit
 `{about["commit"]}`; {about["date"]}. Other work ran on the machine's other core at the same time: read ratios and
 exponents, not milliseconds.
 
