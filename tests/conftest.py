@@ -5,6 +5,10 @@ import os
 # Networks as small as these lose by a second thread, most of all where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from zlib import crc32
+
+import pytest
+import torch
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -27,3 +31,9 @@ ROOMS = [
 ]
 
 install_import_hook([f"snnpd.{room}" for room in ROOMS], f"{tests.shape_checks.__name__}.checker")
+
+
+@pytest.fixture(autouse=True)
+def _seed(request: pytest.FixtureRequest) -> None:
+    """A seed of its own for every test, whatever ran before it in its process; SNNPD_TEST_SEED draws others."""
+    torch.manual_seed(crc32(f"{os.environ.get('SNNPD_TEST_SEED', 0)} {request.node.nodeid}".encode()))
