@@ -44,4 +44,4 @@ def test_bipolar_rows_stay_within_their_bounds() -> None:
     with torch.no_grad(), observe(layer) as views:
         layer(x)
     low, high = row_sum_range(views[""][0])
-    assert 0.5 < low < high <= 1
+    assert 0.5 < low <= high <= 1
