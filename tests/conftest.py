@@ -1,6 +1,8 @@
 """One thread a process, and signature checks in the rooms whose signatures carry shapes, before any import."""
 
 import os
+from importlib.util import find_spec
+from pkgutil import iter_modules
 
 # Networks as small as these lose by a second thread, most of all where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,10 +26,17 @@ ROOMS = [
     "datasets",
     "expansion",
     "models",
-    "neurons",
     "projections",
     "shapes",
     "spikes",
+]
+
+# numba compiles what stands in the folders of kernels as it is written, without a wrapper around it.
+PACKAGE = find_spec("snnpd")
+ROOMS += [
+    f"neurons.{file.name}"
+    for file in iter_modules([f"{folder}/neurons" for folder in PACKAGE.submodule_search_locations])
+    if not file.ispkg
 ]
 
 install_import_hook([f"snnpd.{room}" for room in ROOMS], f"{tests.shape_checks.__name__}.checker")

@@ -215,7 +215,7 @@ class SpikeCountScores(nn.Module):
         if getattr(neuron, "amplitude", None) is not None:
             raise UsageError(
                 "spiking CAT wants spikes of amplitude one for its scores: a learned amplitude would make weights "
-                "that are no powers of two; leave amplitude='fixed'"
+                "that are no powers of two; leave 'amplitude' out of learned"
             )
         self.num_heads, self.kernel, self.neuron = num_heads, kernel, neuron
         self.project = LinearNorm(dim, dim)

@@ -168,7 +168,7 @@ class BipolarAttention(SpikingAttention):
         if getattr(sample, "amplitude", None) is not None:
             raise UsageError(
                 "bipolar attention wants spikes of amplitude one for queries and keys: a learned amplitude "
-                "would make weights that are no powers of two; leave amplitude='fixed'"
+                "would make weights that are no powers of two; leave 'amplitude' out of learned"
             )
         super().__init__(
             dim,

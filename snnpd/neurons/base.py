@@ -1,15 +1,22 @@
-"""What all neuron modules share: a declaration, a state carried from call to call, a choice of code."""
+"""What neuron modules share: a declaration, learned numbers, a state carried from call to call, a choice of code."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from spikingjelly.activation_based.base import MemoryModule
 from torch import Tensor
 
 from snnpd.errors import unknown
-from snnpd.neurons.dispatch import check_implementation, choose
+from snnpd.neurons import learned as learning
+from snnpd.neurons.dispatch import check_implementation, choose, takes_before
 from snnpd.neurons.dispatch import run as run_chosen
+from snnpd.neurons.fused import NOTHING_BEFORE, Before, Outcome
+from snnpd.neurons.layout import find_layout
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.spikes import Alphabet
+
+MEMORIES = ("fast", "lean")
 
 
 class Neuron(MemoryModule):
@@ -19,6 +26,16 @@ class Neuron(MemoryModule):
     carried from one call to the next until it is reset; it keeps at least float32 whatever the input's
     dtype. A copy (`copy.deepcopy`) takes the state along, cut from its graph.
 
+    Args:
+        learned: names out of "decay", "threshold", "negative_threshold" and "amplitude" (what a spike is worth to the
+            next layer; starts at 1 and folds into its weight), each a parameter: one number, or one a channel.
+        channels: how many channels have learned numbers of their own; None is one number for the layer.
+        channel_dim: the dimension of a time step that runs over channels: -1 of tokens `[B, N, C]`, 1 of maps
+            `[B, C, h, w]`.
+        memory: what a fused kernel keeps for back-propagation: "fast" the potentials, in at least float32; "lean"
+            nothing but the input, from which it computes them again.
+        implementation: "auto", or one of `snnpd doctor`'s.
+
     Shapes:
         step_mode "m": `[T, ...] → [T, ...]`, time first; "s": `[...] → [...]`, one step.
 
@@ -26,13 +43,31 @@ class Neuron(MemoryModule):
         UsageError: see `initial_state`.
     """
 
-    def __init__(self, spec: NeuronSpec, implementation: str, step_mode: str) -> None:
+    v: Tensor | float
+
+    def __init__(
+        self,
+        spec: NeuronSpec,
+        *,
+        learned: str | Sequence[str] = (),
+        channels: int | None = None,
+        channel_dim: int = -1,
+        memory: str = "fast",
+        implementation: str = "auto",
+        step_mode: str = "m",
+    ) -> None:
         super().__init__()
         if step_mode not in self.supported_step_mode():
             raise unknown("step_mode", step_mode, self.supported_step_mode())
-        self.spec = spec
+        if memory not in MEMORIES:
+            raise unknown("memory", memory, MEMORIES)
+        self.spec = replace(spec, channel_dim=channel_dim)
+        self.memory = memory
         self.implementation = check_implementation(implementation)
         self.step_mode = step_mode
+        names = (learned,) if isinstance(learned, str) else learned
+        for name, parameter in learning.parameters(self.spec, names, channels).items():
+            self.register_parameter(name, parameter)
         self.register_memory("v", float(spec.reset_potential))
 
     @property
@@ -44,9 +79,8 @@ class Neuron(MemoryModule):
         self, inputs: tuple[Tensor, ...], states: tuple[Any, ...], **kwargs: Any
     ) -> tuple[tuple[Tensor], tuple[Tensor]]:
         """SpikingJelly's form with the state in and out, for `functional_forward`."""
-        decay = self.learned_decay()
-        spikes, state = run_chosen(self.spec, inputs[0], states[0], decay, self.implementation)
-        return (self.emit(spikes),), (state,)
+        outcome = self._run(inputs[0], states[0])
+        return (outcome.spikes,), (outcome.state,)
 
     def single_step_functional_forward(
         self, inputs: tuple[Tensor, ...], states: tuple[Any, ...], **kwargs: Any
@@ -55,13 +89,21 @@ class Neuron(MemoryModule):
         (spikes,), states = self.multi_step_functional_forward((inputs[0].unsqueeze(0),), states)
         return (spikes.squeeze(0),), states
 
-    def learned_decay(self) -> Tensor | None:
-        """The decay where it is a parameter, else None."""
-        return None
+    def can_fuse(self, x_seq: Tensor) -> bool:
+        """Whether the implementation for this sequence takes what comes `before` the neuron into its pass."""
+        if self.step_mode == "s":
+            return False
+        return takes_before(choose(self.spec, x_seq, self.implementation).name)
 
-    def emit(self, spikes: Tensor) -> Tensor:
-        """What leaves the module for these spikes."""
-        return spikes
+    def run_after(self, before: Before, x_seq: Tensor) -> Outcome:
+        """Spikes and residual sum of a sequence with what comes before the neuron fused in; the state is carried on."""
+        outcome = self._run(x_seq, self.v, before)
+        self.v = outcome.state
+        return outcome
+
+    def _run(self, x_seq: Tensor, state: Any, before: Before = NOTHING_BEFORE) -> Outcome:
+        values = learning.values(self)
+        return run_chosen(self.spec, x_seq, state, values, self.implementation, self.memory, before)
 
     def extra_repr(self) -> str:
         """The declaration, less what is not set."""
@@ -85,12 +127,15 @@ def explain(neuron: Neuron, x: Tensor) -> str:
     Example:
         >>> from snnpd.neurons import LIF
         >>> import torch
-        >>> explain(LIF(), torch.zeros(4, 2, 8))
-        'LIF: reference (auto; first in the table)'
+        >>> explain(LIF(implementation="reference"), torch.zeros(4, 2, 8))
+        'LIF: reference (asked for by the module)'
 
     Raises:
         UsageError: the implementation asked for cannot run.
     """
     x_seq = x.unsqueeze(0) if neuron.step_mode == "s" else x
     choice = choose(neuron.spec, x_seq, neuron.implementation)
-    return f"{type(neuron).__name__}: {choice.name} ({choice.reason})"
+    reason = choice.reason
+    if takes_before(choice.name) and find_layout(x_seq) is None:
+        reason += "; copies its input, whose steps are no rows at one distance"
+    return f"{type(neuron).__name__}: {choice.name} ({reason})"

@@ -1,21 +1,33 @@
-"""Which implementation of the neuron loop runs, and why."""
+"""Which implementation of a neuron runs, and why."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from snnpd import cuda_code, jit
 from snnpd.errors import UsageError, unknown
-from snnpd.neurons.reference import run as run_reference
+from snnpd.neurons import fused, reference
+from snnpd.neurons.fused import NOTHING_BEFORE, Before, Outcome
 from snnpd.neurons.spec import NeuronSpec
+from snnpd.neurons.values import DECLARED, Values
+
+CPU_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+CUDA_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 class Implementation(NamedTuple):
-    """One way to compute `reference.run`; `why_not` says why it cannot take a neuron or input."""
+    """One way to compute `reference.run`; `why_not` says why it cannot take a neuron or input.
+
+    `run(spec, x_seq, state, values, memory, before)`; `takes_before` tells whether it can fuse what comes before.
+    """
 
     why_not: Callable[[NeuronSpec, Tensor], str | None]
-    run: Callable[..., tuple[Tensor, Tensor]]
+    run: Callable[..., Outcome]
+    takes_before: bool
 
 
 class Choice(NamedTuple):
@@ -25,9 +37,34 @@ class Choice(NamedTuple):
     reason: str
 
 
+def _why_not_cupy(spec: NeuronSpec, x_seq: Tensor) -> str | None:
+    if x_seq.device.type != "cuda":
+        return f"the input is on {x_seq.device}"
+    if x_seq.dtype not in CUDA_DTYPES:
+        return f"no CUDA kernel for {x_seq.dtype}"
+    return cuda_code.why_not(x_seq.device)
+
+
+def _why_not_cpu(spec: NeuronSpec, x_seq: Tensor) -> str | None:
+    if x_seq.device.type != "cpu":
+        return f"the input is on {x_seq.device}"
+    if x_seq.dtype not in CPU_DTYPES:
+        return f"no CPU kernel for {x_seq.dtype}"
+    return jit.why_not()
+
+
+def _run_reference(
+    spec: NeuronSpec, x_seq: Tensor, state: Tensor | float | None, values: Values, memory: str, before: Before
+) -> Outcome:
+    assert before is NOTHING_BEFORE
+    return Outcome(*reference.run(spec, x_seq, state, values), None)
+
+
 # In order of preference under `auto`. The reference takes everything, so it stands last.
 IMPLEMENTATIONS: dict[str, Implementation] = {
-    "reference": Implementation(lambda spec, x_seq: None, run_reference),
+    "cupy": Implementation(_why_not_cupy, partial(fused.run, "cupy"), True),
+    "cpu": Implementation(_why_not_cpu, partial(fused.run, "cpu"), True),
+    "reference": Implementation(lambda spec, x_seq: None, _run_reference, False),
 }
 
 _default = "auto"
@@ -52,12 +89,19 @@ def run(
     spec: NeuronSpec,
     x_seq: Tensor,
     state: Tensor | float | None = None,
-    decay: Tensor | None = None,
+    values: Values = DECLARED,
     requested: str = "auto",
-) -> tuple[Tensor, Tensor]:
+    memory: str = "fast",
+    before: Before = NOTHING_BEFORE,
+) -> Outcome:
     """`reference.run`, by the implementation that `choose` names."""
     name = choose(spec, x_seq, requested).name
-    return IMPLEMENTATIONS[name].run(spec, x_seq, state, decay)
+    return IMPLEMENTATIONS[name].run(spec, x_seq, state, values, memory, before)
+
+
+def takes_before(name: str) -> bool:
+    """Whether this implementation fuses what comes before a neuron, and reads layouts other than a plain one."""
+    return IMPLEMENTATIONS[name].takes_before
 
 
 def check_implementation(name: str) -> str:

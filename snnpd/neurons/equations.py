@@ -1,6 +1,7 @@
 """One step of every neuron equation; each stands here and nowhere else.
 
-Letters: x input, h state left by the step before, u potential before the reset, s spike, θ threshold.
+Letters: x input, h state left by the step before, u potential before the reset, s spike, θ threshold. Decays and
+thresholds are numbers, or tensors that broadcast against a step (one for each channel, or learned).
 """
 
 from collections.abc import Callable
@@ -12,12 +13,13 @@ from torch import Tensor
 
 Potential = Float[Tensor, "*S"]
 Heaviside = Callable[[Tensor], Tensor]
+Number = float | Tensor
 
 
 def charge(
     x: Potential,
     state: Potential,
-    decay: float | Tensor | None,
+    decay: Number | None,
     rest: float = 0.0,
     decay_input: bool = False,
 ) -> Potential:
@@ -37,7 +39,7 @@ def charge(
     return potential + rest if rest else potential
 
 
-def fire_binary(potential: Potential, threshold: float, heaviside: Heaviside) -> Potential:
+def fire_binary(potential: Potential, threshold: Number, heaviside: Heaviside) -> Potential:
     """A spike where the potential reaches the threshold.
 
     Equation: s = Θ(u − θ), Θ(0) = 1, differentiated as `heaviside` says.
@@ -46,7 +48,7 @@ def fire_binary(potential: Potential, threshold: float, heaviside: Heaviside) ->
 
 
 def fire_ternary(
-    potential: Potential, threshold: float, negative_threshold: float, heaviside: Heaviside
+    potential: Potential, threshold: Number, negative_threshold: Number, heaviside: Heaviside
 ) -> tuple[Potential, Potential]:
     """The positive and the negative events p and n; the spike is p − n.
 
@@ -56,7 +58,7 @@ def fire_ternary(
     return heaviside(potential - threshold), heaviside(-negative_threshold - potential)
 
 
-def fire_integer(potential: Potential, threshold: float, levels: int) -> Potential:
+def fire_integer(potential: Potential, threshold: Number, levels: int) -> Potential:
     """The number of spikes that the potential is worth, at most `levels`.
 
     Equation: s = round(clip(u/θ, 0, D)); straight-through, ds/du = 1/θ where 0 ≤ u/θ ≤ D, else 0.
@@ -79,9 +81,12 @@ def reset_hard(potential: Potential, event: Potential, reset_potential: float, d
     return kept + event * reset_potential if reset_potential else kept
 
 
-def reset_soft(potential: Potential, spike: Potential, threshold: float, detach: bool) -> Potential:
+def reset_soft(potential: Potential, spike: Potential, threshold: Number, detach: bool) -> Potential:
     """The state after a soft reset: the potential less what the spike was worth.
 
     Equation: h = u − θ · s; for ternary spikes once with (p, θ₊) and once with (n, −θ₋).
     """
-    return torch.sub(potential, spike.detach() if detach else spike, alpha=threshold)
+    worth = spike.detach() if detach else spike
+    if isinstance(threshold, Tensor):
+        return potential - threshold * worth
+    return torch.sub(potential, worth, alpha=threshold)

@@ -1,14 +1,13 @@
 """The binary and the integer neurons as modules."""
 
-import math
+from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from snnpd.errors import UsageError
 from snnpd.neurons.base import Neuron
-from snnpd.neurons.spec import NeuronSpec
+from snnpd.neurons.spec import NeuronSpec, numbers
 from snnpd.spikes import BINARY, integer
+
+Number = float | Sequence[float]
 
 
 class IF(Neuron):
@@ -20,26 +19,25 @@ class IF(Neuron):
     def __init__(
         self,
         *,
-        threshold: float = 1.0,
+        threshold: Number = 1.0,
         reset: str = "hard",
         reset_potential: float = 0.0,
         detach_reset: bool = True,
         surrogate: str = "sigmoid",
         surrogate_scale: float | None = None,
-        implementation: str = "auto",
-        step_mode: str = "m",
+        **options: Any,
     ) -> None:
         spec = NeuronSpec(
             BINARY,
             decay=None,
-            threshold=threshold,
+            threshold=numbers(threshold),
             reset=reset,
             reset_potential=reset_potential,
             detach_reset=detach_reset,
             surrogate=surrogate,
             surrogate_scale=surrogate_scale,
         )
-        super().__init__(spec, implementation, step_mode)
+        super().__init__(spec, **options)
 
 
 class LIF(Neuron):
@@ -52,21 +50,20 @@ class LIF(Neuron):
     def __init__(
         self,
         *,
-        decay: float = 0.5,
-        threshold: float = 1.0,
+        decay: Number = 0.5,
+        threshold: Number = 1.0,
         reset: str = "hard",
         reset_potential: float = 0.0,
         detach_reset: bool = True,
         surrogate: str = "sigmoid",
         surrogate_scale: float | None = None,
         decay_input: bool = False,
-        implementation: str = "auto",
-        step_mode: str = "m",
+        **options: Any,
     ) -> None:
         spec = NeuronSpec(
             BINARY,
-            decay=decay,
-            threshold=threshold,
+            decay=numbers(decay),
+            threshold=numbers(threshold),
             reset=reset,
             reset_potential=reset_potential,
             detach_reset=detach_reset,
@@ -74,49 +71,19 @@ class LIF(Neuron):
             surrogate_scale=surrogate_scale,
             decay_input=decay_input,
         )
-        super().__init__(spec, implementation, step_mode)
+        super().__init__(spec, **options)
 
 
-class ParametricLIF(Neuron):
-    """LIF with one learned decay for the layer; `decay`, strictly between 0 and 1, is where it starts.
+class ParametricLIF(LIF):
+    """LIF with a learned decay, one for the layer or (`channels`) for each channel; `decay` is where it starts.
 
     Equation: LIF's, with decay = σ(w).
     Source: PLIF (Fang et al., ICCV 2021). There, as in SpikingJelly, σ(w) = 1/tau: our w is minus theirs.
     """
 
-    def __init__(
-        self,
-        *,
-        decay: float = 0.5,
-        threshold: float = 1.0,
-        reset: str = "hard",
-        reset_potential: float = 0.0,
-        detach_reset: bool = True,
-        surrogate: str = "sigmoid",
-        surrogate_scale: float | None = None,
-        decay_input: bool = False,
-        implementation: str = "auto",
-        step_mode: str = "m",
-    ) -> None:
-        if not 0 < decay < 1:
-            raise UsageError(f"a learned decay starts strictly between 0 and 1, got {decay}")
-        spec = NeuronSpec(
-            BINARY,
-            decay=decay,
-            threshold=threshold,
-            reset=reset,
-            reset_potential=reset_potential,
-            detach_reset=detach_reset,
-            surrogate=surrogate,
-            surrogate_scale=surrogate_scale,
-            decay_input=decay_input,
-        )
-        super().__init__(spec, implementation, step_mode)
-        self.w = nn.Parameter(torch.tensor(math.log(decay / (1 - decay))))
-
-    def learned_decay(self) -> Tensor:
-        """σ(w), in at least float32."""
-        return self.w.to(torch.promote_types(self.w.dtype, torch.float32)).sigmoid()
+    def __init__(self, *, learned: str | Sequence[str] = (), **options: Any) -> None:
+        more = (learned,) if isinstance(learned, str) else learned
+        super().__init__(learned=("decay", *more), **options)
 
 
 class IntegerLIF(Neuron):
@@ -131,20 +98,19 @@ class IntegerLIF(Neuron):
         self,
         *,
         levels: int = 4,
-        decay: float = 0.5,
-        threshold: float = 1.0,
+        decay: Number = 0.5,
+        threshold: Number = 1.0,
         detach_reset: bool = True,
         decay_input: bool = False,
-        implementation: str = "auto",
-        step_mode: str = "m",
+        **options: Any,
     ) -> None:
         spec = NeuronSpec(
             integer(levels),
-            decay=decay,
-            threshold=threshold,
+            decay=numbers(decay),
+            threshold=numbers(threshold),
             reset="soft",
             detach_reset=detach_reset,
             surrogate=None,
             decay_input=decay_input,
         )
-        super().__init__(spec, implementation, step_mode)
+        super().__init__(spec, **options)

@@ -124,7 +124,7 @@ def test_options_reach_every_neuron() -> None:
     ("options", "words"),
     [
         ({"neuron": neuron.LIFNode, "neuron_options": {"decay": 0.5}}, "a callable sets its own"),
-        ({"point_neuron": lambda: TernaryLIF(amplitude="learned")}, "amplitude"),
+        ({"point_neuron": lambda: TernaryLIF(learned="amplitude")}, "amplitude"),
         ({"point_neuron": "lif"}, "wants ternary spikes"),
     ],
 )

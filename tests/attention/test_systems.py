@@ -413,8 +413,8 @@ def test_cat_has_the_weights_that_the_paper_counts() -> None:
         (lambda: CircularAttention(DIM, HEADS, form="ftt"), "did you mean 'fft'"),
         (lambda: CircularAttention(DIM, 3), "not divisible by 3 heads"),
         (
-            lambda: SpikingCircular(DIM, HEADS, point_neuron_options={"amplitude": "learned"}),
-            "no powers of two; leave amplitude='fixed'",
+            lambda: SpikingCircular(DIM, HEADS, point_neuron_options={"learned": "amplitude"}),
+            "no powers of two; leave 'amplitude' out of learned",
         ),
         (lambda: PrimalAttention(DIM, HEADS, rank=0), "rank >= 1"),
         (lambda: PrimalAttention(DIM, HEADS, variant="papre"), "did you mean 'paper'"),

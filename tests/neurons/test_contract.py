@@ -186,7 +186,7 @@ class TestTernaryLIFWithAmplitude(NeuronContract):
 
     @staticmethod
     def make(**options) -> TernaryLIF:
-        return TernaryLIF(amplitude="learned", **options)
+        return TernaryLIF(learned="amplitude", **options)
 
 
 class TestAsymmetricTernaryLIF(NeuronContract):

@@ -6,6 +6,8 @@ import torch
 from snnpd.errors import UsageError
 from snnpd.neurons import LIF, TernaryLIF, dispatch, explain, set_default_implementation, use_implementation
 from snnpd.neurons.dispatch import Implementation
+from snnpd.neurons.fused import Outcome
+from snnpd.neurons.layout import copies
 
 X = torch.ones(4, 2, 3)
 
@@ -17,10 +19,11 @@ def with_zeros(monkeypatch):
     def why_not(spec, x_seq):
         return None if spec.decay == 0.5 else f"decay is {spec.decay}, not 0.5"
 
-    def run(spec, x_seq, state=None, decay=None):
-        return torch.zeros_like(x_seq), x_seq[-1]
+    def run(spec, x_seq, state, values, memory, before):
+        return Outcome(torch.zeros_like(x_seq), x_seq[-1], None)
 
-    rows = {"zeros": Implementation(why_not, run), **dispatch.IMPLEMENTATIONS}
+    rows = {"zeros": Implementation(why_not, run, False)}
+    rows["reference"] = dispatch.IMPLEMENTATIONS["reference"]
     monkeypatch.setattr(dispatch, "IMPLEMENTATIONS", rows)
 
 
@@ -28,9 +31,21 @@ def runs_zeros(neuron: LIF) -> bool:
     return neuron(X).count_nonzero() == 0
 
 
-def test_the_reference_is_what_there_is() -> None:
-    assert explain(TernaryLIF(), X) == "TernaryLIF: reference (auto; first in the table)"
-    assert explain(LIF(step_mode="s"), X[0]) == "LIF: reference (auto; first in the table)"
+def test_what_runs_on_a_processor_and_why_not_something_faster() -> None:
+    assert explain(TernaryLIF(), X) == "TernaryLIF: cpu (auto; cupy: the input is on cpu)"
+    assert explain(LIF(step_mode="s"), X[0]) == "LIF: cpu (auto; cupy: the input is on cpu)"
+    half = "LIF: reference (auto; cupy: the input is on cpu; cpu: no CPU kernel for torch.float16)"
+    assert explain(LIF(), X.half()) == half
+    slanted = X.as_strided((4, 2, 2), (6, 2, 1))
+    assert "cpu" in explain(LIF(), slanted)
+
+
+def test_a_copy_is_said_and_counted() -> None:
+    overlapping = torch.rand(40).as_strided((4, 2, 3), (6, 2, 1))
+    assert explain(LIF(), overlapping).endswith("copies its input, whose steps are no rows at one distance)")
+    before = copies["input"]
+    assert torch.equal(LIF()(overlapping), LIF(implementation="reference")(overlapping))
+    assert copies["input"] == before + 1
 
 
 @pytest.mark.usefixtures("with_zeros")

@@ -9,6 +9,7 @@ from torch import Tensor
 from snnpd.neurons import IF, IntegerLIF, ParametricLIF, TernaryIF, TernaryLIF
 from snnpd.neurons.reference import one_step
 from snnpd.neurons.spec import NeuronSpec
+from snnpd.neurons.values import Numbers
 from snnpd.spikes import BINARY, SURROGATES, TERNARY, surrogate
 
 SHAPE = (7, 3, 40)
@@ -61,7 +62,7 @@ def test_asymmetric_thresholds_and_learned_amplitude(reset, detach: bool, decay_
         decay=0.7,
         threshold=0.9,
         negative_threshold=0.4,
-        amplitude="learned",
+        learned="amplitude",
         reset=reset[0],
         reset_potential=reset[1],
         detach_reset=detach,
@@ -145,7 +146,9 @@ def test_the_smooth_neuron_has_its_finite_differences(alphabet, reset) -> None:
     def outputs(x_seq: Tensor, decay: Tensor) -> Tensor:
         state, spikes = torch.zeros_like(x_seq[0]), []
         for x in x_seq:
-            spike, state = one_step(spec, x, state, decay, smooth)
+            spike, state = one_step(
+                spec, x, state, Numbers(decay, spec.threshold, spec.threshold, None), smooth
+            )
             spikes.append(spike)
         return torch.stack([*spikes, state])
 

@@ -8,6 +8,7 @@ from torch import nn
 import snnpd.neurons
 from snnpd.errors import UsageError
 from snnpd.neurons import IF, LIF, IntegerLIF, ParametricLIF, create_neuron, decay_from_tau, list_neurons
+from snnpd.neurons.learned import values
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.registry import accepted_options
 from snnpd.spikes import TERNARY, integer
@@ -22,6 +23,7 @@ NOT_THE_DEFAULT = {
     "surrogate_scale": 3.0,
     "decay_input": True,
 }
+SHARED = ("learned", "channels", "channel_dim", "memory", "implementation", "step_mode")
 
 
 def test_the_table_has_every_neuron() -> None:
@@ -36,7 +38,7 @@ def test_every_option_reaches_the_declaration(name: str) -> None:
     options = {key: value for key, value in NOT_THE_DEFAULT.items() if key in accepted}
     spec = create_neuron(name, **options).spec
     assert {key: getattr(spec, key) for key in options} == options
-    assert set(accepted) <= {*NOT_THE_DEFAULT, "reset", "levels", "amplitude", "implementation", "step_mode"}
+    assert set(accepted) <= {*NOT_THE_DEFAULT, "reset", "levels", *SHARED}
     if "reset" in accepted:
         assert create_neuron(name, reset="soft").spec.reset == "soft"
 
@@ -48,14 +50,14 @@ def test_the_declaration_is_printed() -> None:
 def test_learned_quantities_are_parameters_and_others_are_not() -> None:
     learned = {
         "plif": ({}, {"w"}),
-        "ternary_lif": ({"amplitude": "learned"}, {"amplitude"}),
-        "ternary_if": ({"amplitude": "learned"}, {"amplitude"}),
+        "ternary_lif": ({"learned": "amplitude"}, {"amplitude"}),
+        "ternary_if": ({"learned": "amplitude"}, {"amplitude"}),
     }
     for name in list_neurons():
         options, parameters = learned.get(name, ({}, set()))
         assert {key for key, _ in create_neuron(name, **options).named_parameters()} == parameters
     assert isinstance(ParametricLIF().w, nn.Parameter)
-    assert ParametricLIF(decay=0.9).learned_decay().item() == pytest.approx(0.9)
+    assert values(ParametricLIF(decay=0.9)).decay.item() == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(("tau", "decay"), [(1.0, 0.0), (2.0, 0.5), (4 / 3, 0.25), (4.0, 0.75)])
@@ -84,8 +86,8 @@ WRONG = [
         "negative_threshold must be a positive number",
     ),
     (
-        lambda: create_neuron("ternary_if", amplitude="learnt"),
-        "unknown amplitude 'learnt'; did you mean 'learned'",
+        lambda: create_neuron("ternary_if", learned="amplitud"),
+        "unknown learned quantity 'amplitud'; did you mean 'amplitude'",
     ),
     (lambda: LIF(reset="sof"), "unknown reset 'sof'; did you mean 'soft'"),
     (lambda: LIF(reset="soft", reset_potential=0.5), "a soft reset has no reset_potential: leave out 0.5"),
