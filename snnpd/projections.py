@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from snnpd.neurons.neighbours import fire_after_norm
+
 TokenMask = Bool[Tensor, "B N"]
 
 
@@ -79,6 +81,18 @@ class LinearNorm(Projection):
             return F.batch_norm(y, mean, variance, weight, bias, norm.training, momentum, norm.eps)
 
         return over_real_tokens(project, x, mask)
+
+
+def fire_after(
+    projection: nn.Module,
+    neuron: nn.Module,
+    x: Float[Tensor, "T B N C"],
+    mask: TokenMask | None,
+) -> Float[Tensor, "T B N K"]:
+    """`neuron(projection(x, mask))`, with a batch-norm at the end of the projection taken into the neuron's pass."""
+    if mask is None and type(projection) is LinearNorm and not projection._forward_hooks:
+        return fire_after_norm(projection.norm, neuron, projection.linear(x), channel_dim=-1)
+    return neuron(projection(x, mask))
 
 
 def over_real_tokens(

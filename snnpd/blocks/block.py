@@ -5,6 +5,9 @@ from collections.abc import Callable
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from snnpd.neurons.neighbours import fire_after_sum
+from snnpd.projections import fire_after
+
 Layer = Callable[[], nn.Module]
 
 
@@ -22,7 +25,13 @@ class FeedForward(nn.Module):
         self, x: Float[Tensor, "T B N C"], mask: Bool[Tensor, "B N"] | None = None
     ) -> Float[Tensor, "T B N C"]:
         """narrow(between(widen(before(x))))."""
-        return self.narrow(self.between(self.widen(self.before(x), mask)), mask)
+        return self.after(self.before(x), mask)
+
+    def after(
+        self, x: Float[Tensor, "T B N C"], mask: Bool[Tensor, "B N"] | None = None
+    ) -> Float[Tensor, "T B N C"]:
+        """narrow(between(widen(x))): what follows the first activation."""
+        return self.narrow(fire_after(self.widen, self.between, x, mask), mask)
 
 
 class PreActivationBlock(nn.Module):
@@ -45,5 +54,9 @@ class PreActivationBlock(nn.Module):
         self, x: Float[Tensor, "T B N C"], mask: Bool[Tensor, "B N"] | None = None
     ) -> Float[Tensor, "T B N C"]:
         """The potentials after both halves."""
-        x = x + self.dropout(self.attention(self.before(x), mask))
+        branch = self.dropout(self.attention(self.before(x), mask))
+        if isinstance(self.feed_forward, FeedForward) and not self.feed_forward._forward_hooks:
+            spikes, x = fire_after_sum(self.feed_forward.before, branch, x)
+            return x + self.dropout(self.feed_forward.after(spikes, mask))
+        x = x + branch
         return x + self.dropout(self.feed_forward(x, mask))

@@ -7,6 +7,7 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from snnpd.errors import UsageError
+from snnpd.neurons.neighbours import fire_after_norm
 from snnpd.projections import TokenMask
 
 Activation = Callable[[], nn.Module]
@@ -35,7 +36,16 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "T B c h w"]) -> Float[Tensor, "T B d i j"]:
         """Potentials."""
-        return self.pool(self.norm(self.conv(x.flatten(0, 1)))).unflatten(0, x.shape[:2])
+        return self.pool(self.norm(self._convolved(x))).unflatten(0, x.shape[:2])
+
+    def then(self, activation: nn.Module, x: Float[Tensor, "T B c h w"]) -> Float[Tensor, "T B d i j"]:
+        """`activation(self(x))`; without a pool between them, the batch-norm goes into a neuron's pass."""
+        if isinstance(self.pool, nn.Identity) and not self._forward_hooks:
+            return fire_after_norm(self.norm, activation, self._convolved(x).unflatten(0, x.shape[:2]), -3)
+        return activation(self(x))
+
+    def _convolved(self, x: Float[Tensor, "T B c h w"]) -> Float[Tensor, "R d h w"]:
+        return self.conv(x.flatten(0, 1))
 
 
 class ConvStem(nn.Module):
@@ -72,11 +82,13 @@ class ConvStem(nn.Module):
             raise UsageError(
                 f"the stem was built for [T, B, {', '.join(map(str, self.input_shape))}], got {list(x.shape)}"
             )
-        x = self.convs[0](x)
-        for activation, conv in zip(self.activations[:-1], self.convs[1:], strict=True):
-            x = conv(activation(x))
+        for conv, activation in zip(self.convs[:-1], self.activations[:-1], strict=True):
+            assert isinstance(conv, ConvNorm)
+            x = conv.then(activation, x)
+        x = self.convs[-1](x)
         x = x + self.position(self.activations[-1](x))
-        return x.flatten(3).transpose(2, 3)
+        # Tokens side by side in memory, once: every layer behind reads them so.
+        return x.flatten(3).transpose(2, 3).contiguous()
 
 
 def token_grid(height: int, width: int, stages: Sequence[Stage]) -> tuple[int, int]:

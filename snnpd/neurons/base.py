@@ -11,9 +11,10 @@ from snnpd.errors import unknown
 from snnpd.neurons import learned as learning
 from snnpd.neurons.dispatch import check_implementation, choose, takes_before
 from snnpd.neurons.dispatch import run as run_chosen
-from snnpd.neurons.fused import NOTHING_BEFORE, Before, Outcome
+from snnpd.neurons.fused import NOTHING_BEFORE
 from snnpd.neurons.layout import find_layout
 from snnpd.neurons.spec import NeuronSpec
+from snnpd.neurons.values import channels_of
 from snnpd.spikes import Alphabet
 
 MEMORIES = ("fast", "lean")
@@ -79,7 +80,14 @@ class Neuron(MemoryModule):
         self, inputs: tuple[Tensor, ...], states: tuple[Any, ...], **kwargs: Any
     ) -> tuple[tuple[Tensor], tuple[Tensor]]:
         """SpikingJelly's form with the state in and out, for `functional_forward`."""
-        outcome = self._run(inputs[0], states[0])
+        before = kwargs.get("before", NOTHING_BEFORE)
+        values = learning.values(self)
+        outcome = run_chosen(
+            self.spec, inputs[0], states[0], values, self.implementation, self.memory, before
+        )
+        if before.totals is not None:
+            assert outcome.total is not None or before.skip is None
+            before.totals.extend([] if outcome.total is None else [outcome.total])
         return (outcome.spikes,), (outcome.state,)
 
     def single_step_functional_forward(
@@ -89,21 +97,18 @@ class Neuron(MemoryModule):
         (spikes,), states = self.multi_step_functional_forward((inputs[0].unsqueeze(0),), states)
         return (spikes.squeeze(0),), states
 
-    def can_fuse(self, x_seq: Tensor) -> bool:
-        """Whether the implementation for this sequence takes what comes `before` the neuron into its pass."""
-        if self.step_mode == "s":
+    def can_fuse(self, x_seq: Tensor, channel_dim: int | None = None) -> bool:
+        """Whether a call may pass what comes `before` the neuron, to be done in its pass (see `neighbours`).
+
+        A normalisation runs along `channel_dim`; so must the neuron's own channels, if it has any.
+        """
+        if self.step_mode == "s" or x_seq.ndim < 2:
             return False
+        if channel_dim is not None and channels_of(self.spec, learning.values(self)) is not None:
+            size = x_seq.ndim - 1
+            if channel_dim % size != self.spec.channel_dim % size:
+                return False
         return takes_before(choose(self.spec, x_seq, self.implementation).name)
-
-    def run_after(self, before: Before, x_seq: Tensor) -> Outcome:
-        """Spikes and residual sum of a sequence with what comes before the neuron fused in; the state is carried on."""
-        outcome = self._run(x_seq, self.v, before)
-        self.v = outcome.state
-        return outcome
-
-    def _run(self, x_seq: Tensor, state: Any, before: Before = NOTHING_BEFORE) -> Outcome:
-        values = learning.values(self)
-        return run_chosen(self.spec, x_seq, state, values, self.implementation, self.memory, before)
 
     def extra_repr(self) -> str:
         """The declaration, less what is not set."""

@@ -17,7 +17,8 @@ class Before(NamedTuple):
     """What happens to the input in the same pass: y = scale · x + shift + skip; each may be missing.
 
     `scale`, `shift` are `[C]`; where they come from the batch's own `mean` and `inverse_deviation`, both `[C]` without
-    a gradient, these are given too, and the gradient through the statistics is added. `skip` has the input's shape.
+    a gradient, these are given too, and the gradient through the statistics is added. `skip` has the input's shape; the
+    sum is put into `totals`. `channel_dim` is the step's dimension that `scale` runs along.
     """
 
     scale: Tensor | None = None
@@ -25,6 +26,8 @@ class Before(NamedTuple):
     mean: Tensor | None = None
     inverse_deviation: Tensor | None = None
     skip: Tensor | None = None
+    channel_dim: int = -1
+    totals: list[Tensor] | None = None
 
 
 NOTHING_BEFORE = Before()
@@ -50,10 +53,10 @@ def run(
     """The neuron by the kernels of `implementation`; the arguments are `reference.run`'s."""
     state = initial_state(spec, x_seq, state)
     check_channels(channels_of(spec, values), tuple(state.shape), spec.channel_dim)
-    rows = table(spec, values, state)
+    rows, channel_dim = table(spec, values, state), spec.channel_dim
     if before.scale is not None:
-        rows = _with_normalisation(rows, before)
-        check_channels(rows.shape[1], tuple(state.shape), spec.channel_dim)
+        rows, channel_dim = _with_normalisation(rows, before), before.channel_dim
+        check_channels(rows.shape[1], tuple(state.shape), channel_dim)
     learned = _learned(values, before)
     tensors = (x_seq, state, rows, before.skip)
     needs_grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
@@ -62,7 +65,7 @@ def run(
         state,
         rows,
         before.skip,
-        spec.channel_dim,
+        channel_dim,
         equation_numbers(spec),
         before.scale is not None,
         before.mean is not None,

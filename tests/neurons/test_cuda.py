@@ -88,16 +88,17 @@ OPTIONS = Row(
     decay_input=[True, False],
 )
 ROWS = [Row(*values) for values in covering(OPTIONS)]
-# Few steps, and surrogates whose derivatives are dyadic: gradients come out without a rounding.
+# Surrogates whose derivatives are dyadic, and few steps: each multiplies by a potential, in a triangle's slope and
+# again in its reset. Gradients come out without a rounding.
 EXACT_ROWS = [
-    Row(*values)
+    Row(*values)._replace(num_steps=1 if "triangle" in values else 3)
     for values in covering(
         OPTIONS._replace(
             surrogate=[name for name in EXACT_SURROGATES if name],
-            num_steps=[1, 3],
+            num_steps=[3],
             sizes=[(3, 11), (2, 64)],
             layout=["dense", "cut", "transposed"],
-            before=["nothing", "skip"],
+            before=["nothing"],
             learned=["nothing"],
         )
     )
@@ -154,7 +155,12 @@ def check(
 
 
 def was_rounded(case: Case, single: Trace, arrange: Callable[[Tensor], Tensor]) -> bool:
-    """Whether double precision comes to other gradients: then the order of operations shows in the last bit."""
+    """Whether double precision comes to other gradients: then the order of operations shows in the last bit.
+
+    In a narrow type what comes before the neuron is always rounded once more, though not in the same places.
+    """
+    if case.dtype != torch.float32 and case.before != "nothing":
+        return True
     double = trace(case._replace(dtype=torch.float64), run_by("reference", arrange))
     return not all(
         torch.equal(grad, double.gradients[name].to(grad.dtype)) for name, grad in single.gradients.items()

@@ -1,0 +1,86 @@
+"""What stands before a neuron, in its pass: a batch-norm, or a residual sum.
+
+Where the neuron's kernel cannot take them in, or a hook listens to the batch-norm, the modules are called one after the
+other: the same numbers up to rounding, the same running statistics.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from snnpd.neurons.base import Neuron
+from snnpd.neurons.fused import Before
+
+
+def fire_after_norm(norm: nn.Module, neuron: nn.Module, x: Tensor, channel_dim: int) -> Tensor:
+    """`neuron(norm(x))`.
+
+    Shapes:
+        x and result: `[T, B, N, C]` for `channel_dim` -1, `[T, B, C, h, w]` for -3.
+    """
+    if not _fuses(neuron, x, channel_dim) or not _is_plain(norm):
+        return neuron(_over_batches(norm, x, channel_dim))
+    assert isinstance(norm, _BatchNorm)
+    # As a call of the module, so that its hooks see the spikes.
+    return neuron(x, before=Before(*_normalisation(norm, x, channel_dim), channel_dim=channel_dim))
+
+
+def fire_after_sum(neuron: nn.Module, x: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
+    """`neuron(x + skip)`, and the sum."""
+    if not _fuses(neuron, x, None) or x.dtype != skip.dtype or x.shape != skip.shape:
+        total = x + skip
+        return neuron(total), total
+    before = Before(skip=skip, totals=[])
+    spikes = neuron(x, before=before)
+    assert before.totals
+    return spikes, before.totals[0]
+
+
+def _fuses(neuron: nn.Module, x: Tensor, channel_dim: int | None) -> bool:
+    return isinstance(neuron, Neuron) and neuron.can_fuse(x, channel_dim)
+
+
+def _is_plain(norm: nn.Module) -> bool:
+    """A batch-norm of torch itself, that nobody watches."""
+    watched = (norm._forward_hooks, norm._forward_pre_hooks, norm._backward_hooks, norm._backward_pre_hooks)
+    return type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d) and not any(watched)
+
+
+def _over_batches(norm: nn.Module, x: Tensor, channel_dim: int) -> Tensor:
+    """The norm as the modules take it: tokens `[R, C]` or maps `[R, C, h, w]`."""
+    ahead = _num_batch_dims(x, channel_dim)
+    return norm(x.flatten(0, ahead - 1)).unflatten(0, x.shape[:ahead])
+
+
+def _num_batch_dims(x: Tensor, channel_dim: int) -> int:
+    return x.ndim + channel_dim
+
+
+def _normalisation(
+    norm: _BatchNorm, x: Tensor, channel_dim: int
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Scale and shift of each channel; mean and inverse deviation too where they are the batch's own."""
+    own = norm.training or norm.running_mean is None
+    if own:
+        mean, variance = _statistics(norm, x, channel_dim)
+    else:
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        mean, variance = norm.running_mean, norm.running_var
+    inverse = torch.rsqrt(variance + norm.eps)
+    scale = inverse if norm.weight is None else norm.weight * inverse
+    shift = -mean * scale if norm.bias is None else norm.bias - mean * scale
+    return scale, shift, mean if own else None, inverse if own else None
+
+
+@torch.no_grad()
+def _statistics(norm: _BatchNorm, x: Tensor, channel_dim: int) -> tuple[Tensor, Tensor]:
+    """Mean and (biased) variance of the batch; the running ones move as in `nn.BatchNorm1d.forward`."""
+    momentum = norm.momentum or 0.0
+    if norm.training and norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+        if norm.momentum is None:
+            momentum = 1.0 / float(norm.num_batches_tracked)
+    rows = x.flatten(0, _num_batch_dims(x, channel_dim) - 1)
+    mean, variance = torch.batch_norm_update_stats(rows, norm.running_mean, norm.running_var, momentum)
+    return mean, variance
