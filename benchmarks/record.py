@@ -4,6 +4,8 @@ import json
 import platform
 import statistics
 import subprocess
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +20,21 @@ def quantiles(seconds: list[float]) -> dict[str, float]:
     """p20, p50 and p80 in milliseconds."""
     cuts = statistics.quantiles(seconds, n=10, method="inclusive")
     return {f"p{p}_ms": round(1000 * cuts[p // 10 - 1], 3) for p in (20, 50, 80)}
+
+
+def stopwatch(function: Callable[[], object], device: str = "cpu") -> Callable[[], float]:
+    """Runs the function to its end, on the device too, and gives the seconds it took."""
+
+    def run() -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        function()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    return run
 
 
 def append(name: str, row: dict[str, Any]) -> None:

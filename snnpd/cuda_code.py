@@ -63,8 +63,8 @@ def launch(
     cupy = import_module("cupy")
     # CuPy may leave another device current than it found: torch's guard puts back the caller's, whatever happens.
     with torch.cuda.device(tensor.device):
-        stream = torch.cuda.current_stream(tensor.device).cuda_stream
-        with cupy.cuda.ExternalStream(stream, tensor.device.index):
+        stream = _Stream(torch.cuda.current_stream(tensor.device).cuda_stream)
+        with cupy.cuda.Stream.from_external(stream):
             kernel(tuple(grid), tuple(block), scalars(arguments), shared_mem=shared)
 
 
@@ -78,10 +78,20 @@ def source(path: Path) -> str:
 
 def scalars(arguments: Sequence[Argument]) -> tuple[np.generic, ...]:
     """What a kernel is given by value for these arguments."""
-    return tuple(
-        np.uint64(0) if a is None else np.uint64(a.data_ptr()) if isinstance(a, Tensor) else a
-        for a in arguments
-    )
+    pointers = [0 if a is None else a.data_ptr() for a in arguments if not isinstance(a, np.generic)]
+    # By one array: to make a scalar for each alone takes a microsecond each.
+    made = iter(np.array(pointers, dtype=np.uint64))
+    return tuple(a if isinstance(a, np.generic) else next(made) for a in arguments)
+
+
+class _Stream:
+    """A stream in the protocol by which CuPy takes another's; not all versions of torch speak it themselves."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self.handle  # the protocol's version first
 
 
 @cache

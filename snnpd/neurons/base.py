@@ -53,7 +53,7 @@ class Neuron(MemoryModule):
         learned: str | Sequence[str] = (),
         channels: int | None = None,
         channel_dim: int = -1,
-        memory: str = "fast",
+        memory: str = "lean",
         implementation: str = "auto",
         step_mode: str = "m",
     ) -> None:

@@ -91,7 +91,7 @@ def run(
     state: Tensor | float | None = None,
     values: Values = DECLARED,
     requested: str = "auto",
-    memory: str = "fast",
+    memory: str = "lean",
     before: Before = NOTHING_BEFORE,
 ) -> Outcome:
     """`reference.run`, by the implementation that `choose` names."""

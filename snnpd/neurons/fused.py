@@ -1,5 +1,6 @@
 """Neurons by a fused kernel: the declaration and the tensors of a module, put as the operator takes them."""
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -47,7 +48,7 @@ def run(
     x_seq: Tensor,
     state: Tensor | float | None,
     values: Values,
-    memory: str = "fast",
+    memory: str = "lean",
     before: Before = NOTHING_BEFORE,
 ) -> Outcome:
     """The neuron by the kernels of `implementation`; the arguments are `reference.run`'s."""
@@ -60,7 +61,7 @@ def run(
     learned = _learned(values, before)
     tensors = (x_seq, state, rows, before.skip)
     needs_grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    spikes, next_state, _, total = op.neuron(
+    spikes, next_state, _, total = op.run(
         x_seq,
         state,
         rows,
@@ -76,6 +77,7 @@ def run(
     return Outcome(spikes, next_state, None if before.skip is None else total)
 
 
+@cache
 def equation_numbers(spec: NeuronSpec) -> list[float]:
     """The declaration as the numbers of `snnpd.neurons.launch.Equation`, in its order."""
     alphabet, code, scale = ALPHABETS.index(spec.alphabet.name), 0, 1.0

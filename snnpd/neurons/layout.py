@@ -23,6 +23,11 @@ class Layout(NamedTuple):
     pitch: int
     step: int
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the dimensions lie in their own order."""
+        return all(d == place for place, d in enumerate(self.order))
+
 
 def find_layout(x_seq: Tensor) -> Layout | None:
     """The layout of `[T, ...]` where a step is runs of neighbours at one distance; None where it is not.
@@ -32,6 +37,9 @@ def find_layout(x_seq: Tensor) -> Layout | None:
     way, or have gaps at two levels, are not.
     """
     sizes, strides = x_seq.shape[1:], x_seq.stride()[1:]
+    if x_seq.is_contiguous():
+        inner = sizes.numel()
+        return Layout(tuple(range(len(sizes))), 1, inner, inner, inner)
     order = tuple(sorted(range(len(sizes)), key=lambda d: (-strides[d], d)))
     inner, rows, pitch = 1, 1, 0
     for d in reversed(order):
@@ -70,6 +78,8 @@ def extent(x_seq: Tensor, layout: Layout) -> Tensor:
 
 def dense(x_seq: Tensor, layout: Layout, what: str) -> Tensor:
     """A sequence or a step (one dimension less) as one row in the order of `layout`; copied where it lies otherwise."""
+    if layout.is_plain and x_seq.is_contiguous():
+        return x_seq.view(-1)
     ahead = x_seq.ndim - len(layout.order)
     ordered = x_seq.permute(*range(ahead), *(d + ahead for d in layout.order))
     if not ordered.is_contiguous():
@@ -80,6 +90,8 @@ def dense(x_seq: Tensor, layout: Layout, what: str) -> Tensor:
 def empty_like(x_seq: Tensor, layout: Layout, dtype: torch.dtype) -> Tensor:
     """An empty sequence or step of this shape, dense in the order of `layout`."""
     ahead = x_seq.ndim - len(layout.order)
+    if layout.is_plain:
+        return x_seq.new_empty(x_seq.shape, dtype=dtype)
     strides, run = [0] * x_seq.ndim, 1
     for d in reversed((*range(ahead), *(d + ahead for d in layout.order))):
         strides[d] = run

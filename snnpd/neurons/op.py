@@ -5,7 +5,7 @@ residual sum. Its arguments are those of `snnpd.neurons.launch`, with the input 
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -43,8 +43,7 @@ def _cupy() -> Kernels:
 KERNELS: dict[str, Callable[[], Kernels]] = {"cpu": cache(_cpu), "cupy": cache(_cupy)}
 
 
-@torch.library.custom_op("snnpd::neuron", mutates_args=())
-def neuron(
+def forward_pass(
     x: Tensor,
     state: Tensor,
     values: Tensor,
@@ -78,14 +77,16 @@ def neuron(
     return spikes, next_state, potentials, total
 
 
+neuron = torch.library.custom_op("snnpd::neuron", forward_pass, mutates_args=())
+
+
 @neuron.register_fake
 def _(x: Tensor, state: Tensor, values: Tensor, skip: Tensor | None, *declaration: Any) -> tuple[Tensor, ...]:
     x, layout = memory.arrange(x)
     return _outputs(x, layout, state, skip, mode=declaration[4])
 
 
-@torch.library.custom_op("snnpd::neuron_backward", mutates_args=())
-def neuron_backward(
+def backward_pass(
     grad_spikes: Tensor,
     grad_next_state: Tensor | None,
     grad_sum: Tensor | None,
@@ -138,6 +139,9 @@ def neuron_backward(
     grad_x = memory.empty_like(x, layout, dtype) if has_skip else grad_total
     kernels.affine_backward(place, factors, arrays.x if is_batch else None, flat, _flat(grad_x, layout))
     return grad_x, grad_total if has_skip else grad_total.new_empty(0), grad_state, grad_values
+
+
+neuron_backward = torch.library.custom_op("snnpd::neuron_backward", backward_pass, mutates_args=())
 
 
 @neuron_backward.register_fake
@@ -198,26 +202,44 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> Non
 
 
 def _backward(
+    run_backward: Callable[..., tuple[Tensor, ...]],
     ctx: Any,
-    grad_spikes: Tensor | None,
-    grad_next_state: Tensor | None,
-    grad_potentials: None,
-    grad_sum: Tensor | None,
+    *grads: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
+    grad_spikes, grad_next_state, _, grad_sum = grads
     x, state, values, potentials, total = ctx.saved_tensors
     if grad_spikes is None:
         grad_spikes = torch.zeros_like(x, dtype=ctx.dtype)
     # An empty residual sum may come with a gradient as empty.
-    grads = (grad_spikes, grad_next_state, grad_sum if ctx.has_skip else None)
-    grad_x, grad_skip, grad_state, grad_values = neuron_backward(
-        *grads, x, state, values, potentials, total, *ctx.declaration
+    given = (grad_spikes, grad_next_state, grad_sum if ctx.has_skip else None)
+    grad_x, own_skip, grad_state, grad_values = run_backward(
+        *given, x, state, values, potentials, total, *ctx.declaration
     )
     is_affine = ctx.declaration[2]
-    grad_skip = (grad_skip if is_affine else grad_x) if ctx.has_skip else None
+    grad_skip = (own_skip if is_affine else grad_x) if ctx.has_skip else None
     return grad_x, grad_state, grad_values, grad_skip, *([None] * len(ctx.declaration))
 
 
-neuron.register_autograd(_backward, setup_context=_setup)
+neuron.register_autograd(partial(_backward, neuron_backward), setup_context=_setup)
+
+
+class Direct(torch.autograd.Function):
+    """The operator without torch's dispatcher in between, which takes longer than the kernels of a small layer."""
+
+    forward = staticmethod(forward_pass)
+    setup_context = staticmethod(_setup)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        """See `backward_pass`."""
+        return _backward(backward_pass, ctx, *grads)
+
+
+def run(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`neuron`, as an operator where a compiler or another kind of tensor must see it as one."""
+    if torch.compiler.is_compiling() or type(arguments[0]) is not Tensor:
+        return neuron(*arguments)
+    return Direct.apply(*arguments)
 
 
 def _outputs(
@@ -233,6 +255,8 @@ def _outputs(
 
 def _flat(tensor: Tensor, layout: memory.Layout) -> Tensor:
     # A view, not a copy: the tensor was made dense in this order.
+    if layout.is_plain:
+        return tensor.view(-1)
     ahead = tensor.ndim - len(layout.order)
     return tensor.permute(*range(ahead), *(d + ahead for d in layout.order)).view(-1)
 
@@ -243,17 +267,14 @@ def _place(x: Tensor, layout: memory.Layout, channel_dim: int, num_channels: int
 
 
 def _equation(numbers: list[float]) -> Equation:
-    alphabet, levels, is_hard, rest, decay_input, detach, surrogate, scale = numbers
-    return Equation(
-        int(alphabet),
-        int(levels),
-        bool(is_hard),
-        rest,
-        bool(decay_input),
-        bool(detach),
-        int(surrogate),
-        scale,
-    )
+    return _parsed(tuple(numbers))
+
+
+@cache
+def _parsed(numbers: tuple[float, ...]) -> Equation:
+    alphabet, levels, is_hard, rest, decay_input, detach, code, scale = numbers
+    flags = bool(decay_input), bool(detach)
+    return Equation(int(alphabet), int(levels), bool(is_hard), rest, *flags, int(code), scale)
 
 
 def _by_channel(sums: Tensor, place: Place, values: Tensor, learned: int) -> Tensor:

@@ -151,22 +151,22 @@ def test_the_judge_rejects_a_planted_error(what: str, planted: dict) -> None:
 def test_the_operator_keeps_the_rules_of_torch(before: str) -> None:
     case = Case(make_spec(TERNARY, "hard"), (2, 3, 4), learned=True, before=before)
     seen = []
-    original = op.neuron
+    original = op.run
 
     def note(*arguments):
         seen.append(arguments)
         return original(*arguments)
 
-    op.neuron = note
+    op.run = note
     try:
         trace(case, by_kernel("cpu"))
     finally:
-        op.neuron = original
+        op.run = original
     arguments = [
         a.detach().clone().requires_grad_(a.requires_grad) if isinstance(a, torch.Tensor) else a
         for a in seen[0]
     ]
-    torch.library.opcheck(original, arguments, raise_exception=True)
+    torch.library.opcheck(op.neuron, arguments, raise_exception=True)
 
 
 COMPILED = """

@@ -1,1 +1,1 @@
-"""Neuron kernels for the CPU, compiled by numba; `kernels` calls the `passes`, which work block by block."""
+"""Neuron kernels for the CPU, compiled by numba; `kernels` calls the `passes`."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -32,6 +32,8 @@ PASSES = ("forward", "backward")
 THREADS = 128
 # Potentials that a thread keeps in shared memory: 32 KiB a block, so that an SM still holds several hundred threads.
 KEPT_POTENTIALS = 64
+# What a launch looks up by its shape is made once; the shapes of a training are few.
+CALLS_REMEMBERED = 1024
 # As in equations.cu.
 DECAY_INPUT, DETACH_RESET, AFFINE, INT8_SPIKES = 1, 2, 4, 8
 
@@ -95,7 +97,7 @@ def forward_launch(equation: Equation, place: Place, arrays: ForwardArrays, is_a
     shape = shape_of(place, values, x.dtype, x, dense)
     flags = flags_of(equation) | AFFINE * is_affine | INT8_SPIKES * (arrays.spikes.dtype == torch.int8)
     numbers = (np.int32(flags), np.float32(equation.reset_potential), np.float32(equation.levels))
-    arguments = (x, arrays.skip, arrays.state, values, *dense[2:], *where(place, values), *numbers)
+    arguments = (x, arrays.skip, arrays.state, values, *dense[2:], *where(place, values.shape[1]), *numbers)
     name = expression("forward", x.dtype, shape, equation.alphabet, equation.is_hard)
     return Launch(name, num_blocks(place, shape), 0, arguments)
 
@@ -112,7 +114,7 @@ def backward_launch(equation: Equation, place: Place, arrays: BackwardArrays) ->
     shared = 0 if potentials is not None else THREADS * capacity * shape.lanes * 4
     flags = flags_of(equation) | AFFINE * arrays.is_affine
     constants = surrogate_constants(equation.surrogate, equation.surrogate_scale)
-    steps, *rest = where(place, values)
+    steps, *rest = where(place, values.shape[1])
     arguments = (
         *(x, potentials, total, arrays.state, values, *inputs, *outputs),
         *(steps, np.int64(capacity), *rest),
@@ -137,7 +139,7 @@ def affine_backward_launch(
 ) -> Launch:
     """The launch of the pass through a normalisation."""
     shape = shape_of(place, factors, grad.dtype, x, (grad, out))
-    arguments = (factors, x, grad, out, *where(place, factors))
+    arguments = (factors, x, grad, out, *where(place, factors.shape[1]))
     return Launch(expression("affine_backward", grad.dtype, shape), num_blocks(place, shape), 0, arguments)
 
 
@@ -172,10 +174,11 @@ def num_blocks(place: Place, shape: Shape) -> int:
     return -(-place.num_neurons // (THREADS * shape.lanes))
 
 
-def where(place: Place, table: Tensor) -> tuple[np.int64, ...]:
-    """The numbers by which every kernel finds its elements and their channels."""
+@lru_cache(CALLS_REMEMBERED)
+def where(place: Place, num_columns: int) -> tuple[np.int64, ...]:
+    """The numbers by which every kernel finds its elements, and their columns in the table."""
     numbers = (place.num_steps, place.num_neurons, place.inner, place.pitch, place.step, place.channel_inner)
-    return tuple(np.int64(number) for number in (*numbers, table.shape[1]))
+    return tuple(np.int64(number) for number in (*numbers, num_columns))
 
 
 def flags_of(equation: Equation) -> int:
@@ -200,6 +203,7 @@ def surrogate_constants(code: int, scale: float) -> tuple[float, float]:
     return constants[names[code]] if code else (0.0, 0.0)
 
 
+@cache
 def expression(
     kernel: str, dtype: torch.dtype, shape: Shape, alphabet: int | None = None, is_hard: bool = False
 ) -> str:
