@@ -37,7 +37,7 @@ def test_a_run_from_beginning_to_end(
     assert main([*SMALL, "--epochs", "2"]) == 0
     told = capsys.readouterr().out
     assert told.startswith("spikingformer_tiny (attention bsa, neuron default; ")
-    assert "T = 2, 1 × cpu, 32-true; LIF: reference" in told
+    assert "T = 2, 1 × cpu, 32-true; LIF: cpu" in told
     assert "96.50%  (twin, shipped mean of 2 seeds)" in told
 
     summary = json.loads((RUN / "summary.json").read_text())

@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from snnpd import cuda_code, jit
 from snnpd.cli.report import commit, versions
 from snnpd.errors import UsageError
 from snnpd.neurons import create_neuron, explain, list_neurons
@@ -30,10 +31,12 @@ def main(argv: Sequence[str]) -> int:
     )
     for module, extra in EXTRAS.items():
         table.add_row(module, "installed" if find_spec(module) else f"not installed; extra {extra}")
+    table.add_row("CUDA kernels", cuda_code.why_not() or "ready")
+    table.add_row("CPU kernels", jit.why_not() or "ready")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for name in list_neurons():
         neuron = create_neuron(name).to(device)
-        table.add_row(f"neuron {name}", f"{explain(neuron, torch.zeros(4, 1, 8, device=device))} on {device}")
+        table.add_row(f"neuron {name}", explain(neuron, torch.zeros(4, 1, 8, device=device)))
     console.print(table, highlight=False)
     return 0
 

@@ -37,12 +37,16 @@ class Choice(NamedTuple):
     reason: str
 
 
+# What a compiler may take for granted while it traces.
+_cuda_obstacle = torch.compiler.assume_constant_result(cuda_code.why_not)
+
+
 def _why_not_cupy(spec: NeuronSpec, x_seq: Tensor) -> str | None:
     if x_seq.device.type != "cuda":
         return f"the input is on {x_seq.device}"
     if x_seq.dtype not in CUDA_DTYPES:
         return f"no CUDA kernel for {x_seq.dtype}"
-    return cuda_code.why_not(x_seq.device)
+    return _cuda_obstacle(x_seq.device)
 
 
 def _why_not_cpu(spec: NeuronSpec, x_seq: Tensor) -> str | None:
