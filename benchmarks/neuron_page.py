@@ -15,7 +15,11 @@ ROOT = Path(__file__).parents[1]
 ROWS = ROOT / "benchmarks" / "results" / "neuron_kernels.jsonl"
 MARKS = ("<!-- kernels -->\n", "<!-- /kernels -->")
 OPERATIONS = {"neuron binary": "LIF", "neuron ternary": "TernaryLIF", "neuron integer": "IntegerLIF"}
-HEAD = "| device | precision | what runs | neuron | ms | reference | SpikingJelly | snnTorch |\n" + "|---" * 8 + "|\n"
+HEAD = (
+    "| device | precision | what runs | neuron | ms | reference | SpikingJelly | snnTorch |\n"
+    + "|---" * 8
+    + "|\n"
+)
 
 
 def latest() -> dict[tuple[str, str, str], dict[str, dict[str, Any]]]:
@@ -37,7 +41,9 @@ def line(device: str, dtype: str, op: str, rows: dict[str, dict[str, Any]]) -> s
 
     kernel = "CuPy kernel" if device.startswith("NVIDIA") else "numba kernel"
     times = [against(start) for start in ("snnpd reference", "spikingjelly", "snntorch")]
-    return "| " + " | ".join([device, dtype, kernel, OPERATIONS[op], f"{ours['p50_ms']:.1f}", *times]) + " |\n"
+    return (
+        "| " + " | ".join([device, dtype, kernel, OPERATIONS[op], f"{ours['p50_ms']:.1f}", *times]) + " |\n"
+    )
 
 
 def short(dtypes: tuple[torch.dtype, ...]) -> str:
@@ -50,7 +56,9 @@ def table() -> str:
     found = latest()
     measured = "".join(line(*key, rows) for key, rows in sorted(found.items()))
     rest = ["" if any(device.startswith("NVIDIA") for device, _, _ in found) else "not measured"]
-    cuda = f"| CUDA, compute capability 8.0 up | {short(CUDA_DTYPES)} | CuPy kernel | all | {rest[0]} | | | |\n"
+    cuda = (
+        f"| CUDA, compute capability 8.0 up | {short(CUDA_DTYPES)} | CuPy kernel | all | {rest[0]} | | | |\n"
+    )
     cpu = f"| CPU | {short(CPU_DTYPES)} | numba kernel | all | | | | |\n"
     other = "| anything else | any | the reference, in PyTorch | all | | | | |\n"
     return HEAD + measured + cuda + cpu + other

@@ -165,7 +165,10 @@ def test_the_help_of_train_documents_every_setting(capsys: pytest.CaptureFixture
         ("models", [*MODELS, "bsa", "softmax", "ternary_lif"]),
         ("datasets", list(DATASETS)),
         ("recipes", ["digits-bsa", "digits-softmax"]),
-        ("doctor", ["torch", "spikingjelly", "neuron ternary_lif", "TernaryLIF: cpu", "CUDA kernels", "ready"]),
+        (
+            "doctor",
+            ["torch", "spikingjelly", "neuron ternary_lif", "TernaryLIF: cpu", "CUDA kernels", "ready"],
+        ),
     ],
 )
 def test_listings(command: str, names: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,13 @@ from snnpd.expansion import shiftmax
 FACE = {
     "snnpd": "__version__ create_dataset create_model list_datasets list_models",
     "snnpd.expansion": "AttentionSVR Causal CausalWindow Constant Description EluPlusOne Everywhere "
-    "ExactTernary Expansion Exponential FeatureKernel FeatureMap Kernel Linear Normaliser "
+    "ExactTernary Expansion Exponential FeatureKernel FeatureMap Kernel Linear Normaliser PackedTernary "
     "Points PooledHeads PrimalState RandomFeatures Reach RowSum SVRProblem SVRSolution "
     "Shiftmax Strided TokenBatchNorm Transform TruncatedTernary Uniform Window describe "
     "dual_infeasibility dual_objective duality_gap dyadic_accumulate dyadic_numerators "
-    "evaluate expand from_attention kkt_residual map_error predict primal_objective "
-    "shift_accumulate shift_counts shiftmax solve_svr stream to_regression with_origin",
+    "evaluate expand from_attention from_fixed_point kkt_residual map_error pack_ternary packed_attention predict "
+    "primal_objective "
+    "shift_accumulate shift_counts shiftmax solve_svr stream to_fixed_point to_regression with_origin",
     "snnpd.neurons": "IF IntegerLIF LIF ParametricLIF TernaryIF TernaryLIF create_neuron decay_from_tau explain "
     "firing_rates list_neurons set_default_implementation use_implementation",
     "snnpd.attention": "Attention AttentionBN AttentionBNSH AttentionSH BipolarBN BipolarBNSH BipolarSH "

@@ -20,6 +20,8 @@ from snnpd.expansion.integer_shiftmax import (
 )
 from snnpd.expansion.kernels import Exponential, FeatureKernel, Kernel, Linear, Uniform
 from snnpd.expansion.normalisers import Constant, Normaliser, RowSum, Shiftmax
+from snnpd.expansion.packed import packed_attention
+from snnpd.expansion.packed_words import PackedTernary, from_fixed_point, pack_ternary, to_fixed_point
 from snnpd.expansion.penalty import dual_infeasibility
 from snnpd.expansion.power_weights import shiftmax
 from snnpd.expansion.primal import PrimalState, stream
@@ -51,6 +53,7 @@ __all__ = [
     "Kernel",
     "Linear",
     "Normaliser",
+    "PackedTernary",
     "Points",
     "PooledHeads",
     "PrimalState",
@@ -75,8 +78,11 @@ __all__ = [
     "evaluate",
     "expand",
     "from_attention",
+    "from_fixed_point",
     "kkt_residual",
     "map_error",
+    "pack_ternary",
+    "packed_attention",
     "predict",
     "primal_objective",
     "shift_accumulate",
@@ -84,6 +90,7 @@ __all__ = [
     "shiftmax",
     "solve_svr",
     "stream",
+    "to_fixed_point",
     "to_regression",
     "with_origin",
 ]

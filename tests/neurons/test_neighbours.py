@@ -82,7 +82,9 @@ def test_the_normalised_tensor_is_never_written() -> None:
 @pytest.mark.parametrize(("memory", "dtype", "num_bytes"), [
     ("lean", torch.float32, 4), ("lean", torch.bfloat16, 2), ("fast", torch.float32, 4), ("fast", torch.bfloat16, 4),
 ])  # fmt: skip
-def test_lean_keeps_the_input_and_fast_the_potentials(memory: str, dtype: torch.dtype, num_bytes: int) -> None:
+def test_lean_keeps_the_input_and_fast_the_potentials(
+    memory: str, dtype: torch.dtype, num_bytes: int
+) -> None:
     kept = []
     x = torch.randn(4, 5, 100, dtype=dtype).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
