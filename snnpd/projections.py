@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnpd.neurons.neighbours import fire_after_norm
+from snnpd.neurons.neighbours import fire_after_norm, is_watched
 
 TokenMask = Bool[Tensor, "B N"]
 
@@ -90,7 +90,7 @@ def fire_after(
     mask: TokenMask | None,
 ) -> Float[Tensor, "T B N K"]:
     """`neuron(projection(x, mask))`, with a batch-norm at the end of the projection taken into the neuron's pass."""
-    if mask is None and type(projection) is LinearNorm and not projection._forward_hooks:
+    if mask is None and type(projection) is LinearNorm and not is_watched(projection):
         return fire_after_norm(projection.norm, neuron, projection.linear(x), channel_dim=-1)
     return neuron(projection(x, mask))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from snnpd.neurons.neighbours import fire_after_sum
+from snnpd.neurons.neighbours import fire_after_sum, is_watched
 from snnpd.projections import fire_after
 
 Layer = Callable[[], nn.Module]
@@ -55,7 +55,7 @@ class PreActivationBlock(nn.Module):
     ) -> Float[Tensor, "T B N C"]:
         """The potentials after both halves."""
         branch = self.dropout(self.attention(self.before(x), mask))
-        if isinstance(self.feed_forward, FeedForward) and not self.feed_forward._forward_hooks:
+        if type(self.feed_forward) is FeedForward and not is_watched(self.feed_forward):
             spikes, x = fire_after_sum(self.feed_forward.before, branch, x)
             return x + self.dropout(self.feed_forward.after(spikes, mask))
         x = x + branch

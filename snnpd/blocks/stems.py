@@ -7,7 +7,7 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from snnpd.errors import UsageError
-from snnpd.neurons.neighbours import fire_after_norm
+from snnpd.neurons.neighbours import fire_after_norm, is_watched
 from snnpd.projections import TokenMask
 
 Activation = Callable[[], nn.Module]
@@ -40,7 +40,7 @@ class ConvNorm(nn.Module):
 
     def then(self, activation: nn.Module, x: Float[Tensor, "T B c h w"]) -> Float[Tensor, "T B d i j"]:
         """`activation(self(x))`; without a pool between them, the batch-norm goes into a neuron's pass."""
-        if isinstance(self.pool, nn.Identity) and not self._forward_hooks:
+        if isinstance(self.pool, nn.Identity) and not is_watched(self):
             return fire_after_norm(self.norm, activation, self._convolved(x).unflatten(0, x.shape[:2]), -3)
         return activation(self(x))
 

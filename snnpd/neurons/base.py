@@ -8,11 +8,11 @@ from spikingjelly.activation_based.base import MemoryModule
 from torch import Tensor
 
 from snnpd.errors import unknown
-from snnpd.neurons import learned as learning
 from snnpd.neurons.dispatch import check_implementation, choose, takes_before
 from snnpd.neurons.dispatch import run as run_chosen
 from snnpd.neurons.fused import NOTHING_BEFORE
 from snnpd.neurons.layout import find_layout
+from snnpd.neurons.learned import parameters, values
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.neurons.values import channels_of
 from snnpd.spikes import Alphabet
@@ -67,7 +67,7 @@ class Neuron(MemoryModule):
         self.implementation = check_implementation(implementation)
         self.step_mode = step_mode
         names = (learned,) if isinstance(learned, str) else learned
-        for name, parameter in learning.parameters(self.spec, names, channels).items():
+        for name, parameter in parameters(self.spec, names, channels).items():
             self.register_parameter(name, parameter)
         self.register_memory("v", float(spec.reset_potential))
 
@@ -81,9 +81,8 @@ class Neuron(MemoryModule):
     ) -> tuple[tuple[Tensor], tuple[Tensor]]:
         """SpikingJelly's form with the state in and out, for `functional_forward`."""
         before = kwargs.get("before", NOTHING_BEFORE)
-        values = learning.values(self)
         outcome = run_chosen(
-            self.spec, inputs[0], states[0], values, self.implementation, self.memory, before
+            self.spec, inputs[0], states[0], values(self), self.implementation, self.memory, before
         )
         if before.totals is not None:
             assert outcome.total is not None or before.skip is None
@@ -104,7 +103,7 @@ class Neuron(MemoryModule):
         """
         if self.step_mode == "s" or x_seq.ndim < 2:
             return False
-        if channel_dim is not None and channels_of(self.spec, learning.values(self)) is not None:
+        if channel_dim is not None and channels_of(self.spec, values(self)) is not None:
             size = x_seq.ndim - 1
             if channel_dim % size != self.spec.channel_dim % size:
                 return False

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from snnpd import cuda_code, jit
 from snnpd.errors import UsageError, unknown
-from snnpd.neurons import fused, reference
 from snnpd.neurons.fused import NOTHING_BEFORE, Before, Outcome
+from snnpd.neurons.fused import run as run_fused
+from snnpd.neurons.reference import run as run_reference
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.neurons.values import DECLARED, Values
 
@@ -61,13 +62,13 @@ def _run_reference(
     spec: NeuronSpec, x_seq: Tensor, state: Tensor | float | None, values: Values, memory: str, before: Before
 ) -> Outcome:
     assert before is NOTHING_BEFORE
-    return Outcome(*reference.run(spec, x_seq, state, values), None)
+    return Outcome(*run_reference(spec, x_seq, state, values), None)
 
 
 # In order of preference under `auto`. The reference takes everything, so it stands last.
 IMPLEMENTATIONS: dict[str, Implementation] = {
-    "cupy": Implementation(_why_not_cupy, partial(fused.run, "cupy"), True),
-    "cpu": Implementation(_why_not_cpu, partial(fused.run, "cpu"), True),
+    "cupy": Implementation(_why_not_cupy, partial(run_fused, "cupy"), True),
+    "cpu": Implementation(_why_not_cpu, partial(run_fused, "cpu"), True),
     "reference": Implementation(lambda spec, x_seq: None, _run_reference, False),
 }
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from snnpd.neurons import op
 from snnpd.neurons.launch import ALPHABETS, ROWS, SCALE, SHIFT, SURROGATE_CODES
+from snnpd.neurons.op import run as run_operator
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.neurons.state import initial_state
 from snnpd.neurons.values import Values, channels_of, check_channels, table
@@ -61,7 +61,7 @@ def run(
     learned = _learned(values, before)
     tensors = (x_seq, state, rows, before.skip)
     needs_grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    spikes, next_state, _, total = op.run(
+    spikes, next_state, _, total = run_operator(
         x_seq,
         state,
         rows,

@@ -18,7 +18,9 @@ def fire_after_norm(norm: nn.Module, neuron: nn.Module, x: Tensor, channel_dim: 
     Shapes:
         x and result: `[T, B, N, C]` for `channel_dim` -1, `[T, B, C, h, w]` for -3.
     """
-    if not _fuses(neuron, x, channel_dim) or not _is_plain(norm):
+    # A batch of none or one has no variance: the module says so, or leaves its statistics alone.
+    has_variance = x.numel() > x.shape[channel_dim]
+    if not has_variance or not _fuses(neuron, x, channel_dim) or not _is_plain(norm):
         return neuron(_over_batches(norm, x, channel_dim))
     assert isinstance(norm, _BatchNorm)
     # As a call of the module, so that its hooks see the spikes.
@@ -37,13 +39,22 @@ def fire_after_sum(neuron: nn.Module, x: Tensor, skip: Tensor) -> tuple[Tensor, 
 
 
 def _fuses(neuron: nn.Module, x: Tensor, channel_dim: int | None) -> bool:
-    return isinstance(neuron, Neuron) and neuron.can_fuse(x, channel_dim)
+    return isinstance(neuron, Neuron) and not watches_inputs(neuron) and neuron.can_fuse(x, channel_dim)
 
 
 def _is_plain(norm: nn.Module) -> bool:
     """A batch-norm of torch itself, that nobody watches."""
-    watched = (norm._forward_hooks, norm._forward_pre_hooks, norm._backward_hooks, norm._backward_pre_hooks)
-    return type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d) and not any(watched)
+    return type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d) and not is_watched(norm)
+
+
+def is_watched(module: nn.Module) -> bool:
+    """Whether a hook waits for a call of the module."""
+    return bool(module._forward_hooks) or watches_inputs(module)
+
+
+def watches_inputs(module: nn.Module) -> bool:
+    """Whether a hook sees or changes what goes into the module, or the gradients at its ends."""
+    return any((module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks))
 
 
 def _over_batches(norm: nn.Module, x: Tensor, channel_dim: int) -> Tensor:
@@ -67,6 +78,9 @@ def _normalisation(
         assert norm.running_mean is not None
         assert norm.running_var is not None
         mean, variance = norm.running_mean, norm.running_var
+    # In at least single precision, as the kernels compute: a norm held in 16 bits would lose its scale's last digits.
+    wide = torch.promote_types(variance.dtype, torch.float32)
+    mean, variance = mean.to(wide), variance.to(wide)
     inverse = torch.rsqrt(variance + norm.eps)
     scale = inverse if norm.weight is None else norm.weight * inverse
     shift = -mean * scale if norm.bias is None else norm.bias - mean * scale

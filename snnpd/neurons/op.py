@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnpd.neurons import layout as memory
+from snnpd.errors import UsageError
 from snnpd.neurons.launch import (
     INVERSE_DEVIATION,
     MEAN,
@@ -23,24 +23,23 @@ from snnpd.neurons.launch import (
     Kernels,
     Place,
 )
+from snnpd.neurons.layout import Layout, arrange, channel_inner, dense, empty_like, extent
+from snnpd.registry import resolve
 
 # What the backward pass starts from: the saved potentials (fast), or the input again (lean); "none" is for inference.
 MODES = ("fast", "lean", "none")
 
 
-def _cpu() -> Kernels:
-    from snnpd.neurons.cpu.kernels import CPUKernels
-
-    return CPUKernels()
-
-
-def _cupy() -> Kernels:
-    from snnpd.neurons.cuda.kernels import CUDAKernels
-
-    return CUDAKernels()
+KERNELS: dict[str, str] = {
+    "cpu": "snnpd.neurons.cpu.kernels:CPUKernels",
+    "cupy": "snnpd.neurons.cuda.kernels:CUDAKernels",
+}
 
 
-KERNELS: dict[str, Callable[[], Kernels]] = {"cpu": cache(_cpu), "cupy": cache(_cupy)}
+@cache
+def kernels_of(implementation: str) -> Kernels:
+    """The kernels by name, imported when they are first asked for: numba and CuPy come with them."""
+    return resolve("kernels", implementation, KERNELS)()
 
 
 def forward_pass(
@@ -57,15 +56,15 @@ def forward_pass(
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Spikes, next state, saved potentials, residual sum; the last two are empty where there are none."""
-    x, layout = memory.arrange(x)
+    x, layout = arrange(x)
     spikes, next_state, potentials, total = _outputs(x, layout, state, skip, mode)
-    KERNELS[implementation]().forward(
+    kernels_of(implementation).forward(
         _equation(equation),
         _place(x, layout, channel_dim, values.shape[1]),
         ForwardArrays(
-            memory.extent(x, layout),
-            None if skip is None else memory.dense(skip, layout, "skip"),
-            memory.dense(state, layout, "state"),
+            extent(x, layout),
+            None if skip is None else dense(skip, layout, "skip"),
+            dense(state, layout, "state"),
             values,
             _flat(spikes, layout),
             _flat(next_state, layout),
@@ -82,7 +81,7 @@ neuron = torch.library.custom_op("snnpd::neuron", forward_pass, mutates_args=())
 
 @neuron.register_fake
 def _(x: Tensor, state: Tensor, values: Tensor, skip: Tensor | None, *declaration: Any) -> tuple[Tensor, ...]:
-    x, layout = memory.arrange(x)
+    x, layout = arrange(x)
     return _outputs(x, layout, state, skip, mode=declaration[4])
 
 
@@ -104,39 +103,37 @@ def backward_pass(
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of the input, of the residual sum's other half (empty without one), of state and values."""
-    x, layout = memory.arrange(x)
+    x, layout = arrange(x)
     place = _place(x, layout, channel_dim, values.shape[1])
-    has_skip = total.numel() > 0
+    has_skip = total.shape == x.shape
     dtype = grad_spikes.dtype
-    grad_total = memory.empty_like(x, layout, dtype)
-    grad_state = memory.empty_like(state, layout, state.dtype)
+    grad_total = empty_like(x, layout, dtype)
+    grad_state = empty_like(state, layout, state.dtype)
     sums = state.new_empty(6 if learned else 0, place.num_neurons)
     flat = _flat(grad_total, layout)
     arrays = BackwardArrays(
         source="potentials" if mode == "fast" else "total" if has_skip else "input",
-        x=memory.extent(x, layout) if x.dtype == dtype else None,
+        x=extent(x, layout) if x.dtype == dtype else None,
         potentials=_flat(potentials, layout) if mode == "fast" else None,
         total=_flat(total, layout) if has_skip else None,
-        state=memory.dense(state, layout, "state"),
+        state=dense(state, layout, "state"),
         values=values,
-        grad_spikes=memory.dense(grad_spikes, layout, "gradient"),
-        grad_sum=None if grad_sum is None else memory.dense(grad_sum, layout, "gradient"),
-        grad_next_state=None
-        if grad_next_state is None
-        else memory.dense(grad_next_state, layout, "gradient"),
+        grad_spikes=dense(grad_spikes, layout, "gradient"),
+        grad_sum=None if grad_sum is None else dense(grad_sum, layout, "gradient"),
+        grad_next_state=None if grad_next_state is None else dense(grad_next_state, layout, "gradient"),
         grad_total=flat,
         grad_state=_flat(grad_state, layout),
         sums=sums,
         learned=learned,
         is_affine=is_affine,
     )
-    kernels = KERNELS[implementation]()
+    kernels = kernels_of(implementation)
     kernels.backward(_equation(equation), place, arrays)
     grad_values = _by_channel(sums, place, values, learned)
     if not is_affine:
         return grad_total, grad_total.new_empty(0), grad_state, grad_values
     factors = affine_factors(values, grad_values, place, is_batch)
-    grad_x = memory.empty_like(x, layout, dtype) if has_skip else grad_total
+    grad_x = empty_like(x, layout, dtype) if has_skip else grad_total
     kernels.affine_backward(place, factors, arrays.x if is_batch else None, flat, _flat(grad_x, layout))
     return grad_x, grad_total if has_skip else grad_total.new_empty(0), grad_state, grad_values
 
@@ -159,12 +156,12 @@ def _(
     is_affine: bool,
     *more: Any,
 ) -> tuple[Tensor, ...]:
-    x, layout = memory.arrange(x)
-    has_own_skip = is_affine and total.numel() > 0
+    x, layout = arrange(x)
+    has_own_skip = is_affine and total.shape == x.shape
     return (
-        memory.empty_like(x, layout, grad_spikes.dtype),
-        memory.empty_like(x, layout, grad_spikes.dtype) if has_own_skip else grad_spikes.new_empty(0),
-        memory.empty_like(state, layout, state.dtype),
+        empty_like(x, layout, grad_spikes.dtype),
+        empty_like(x, layout, grad_spikes.dtype) if has_own_skip else grad_spikes.new_empty(0),
+        empty_like(state, layout, state.dtype),
         torch.empty_like(values),
     )
 
@@ -232,6 +229,11 @@ class Direct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         """See `backward_pass`."""
+        # On only where the gradient is to be differentiated again: it would be taken for a constant, in silence.
+        if torch.is_grad_enabled():
+            raise UsageError(
+                "the neuron kernels have no second derivative (create_graph=True): use implementation='reference'"
+            )
         return _backward(backward_pass, ctx, *grads)
 
 
@@ -243,17 +245,17 @@ def run(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _outputs(
-    x: Tensor, layout: memory.Layout, state: Tensor, skip: Tensor | None, mode: str
+    x: Tensor, layout: Layout, state: Tensor, skip: Tensor | None, mode: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return (
-        memory.empty_like(x, layout, x.dtype),
-        memory.empty_like(state, layout, state.dtype),
-        memory.empty_like(x, layout, state.dtype) if mode == "fast" else state.new_empty(0),
-        x.new_empty(0) if skip is None else memory.empty_like(x, layout, x.dtype),
+        empty_like(x, layout, x.dtype),
+        empty_like(state, layout, state.dtype),
+        empty_like(x, layout, state.dtype) if mode == "fast" else state.new_empty(0),
+        x.new_empty(0) if skip is None else empty_like(x, layout, x.dtype),
     )
 
 
-def _flat(tensor: Tensor, layout: memory.Layout) -> Tensor:
+def _flat(tensor: Tensor, layout: Layout) -> Tensor:
     # A view, not a copy: the tensor was made dense in this order.
     if layout.is_plain:
         return tensor.view(-1)
@@ -261,8 +263,8 @@ def _flat(tensor: Tensor, layout: memory.Layout) -> Tensor:
     return tensor.permute(*range(ahead), *(d + ahead for d in layout.order)).view(-1)
 
 
-def _place(x: Tensor, layout: memory.Layout, channel_dim: int, num_channels: int) -> Place:
-    inner = memory.channel_inner(tuple(x.shape[1:]), layout, channel_dim) if num_channels > 1 else 1
+def _place(x: Tensor, layout: Layout, channel_dim: int, num_channels: int) -> Place:
+    inner = channel_inner(tuple(x.shape[1:]), layout, channel_dim) if num_channels > 1 else 1
     return Place(x.shape[0], *layout[1:], inner, num_channels)
 
 

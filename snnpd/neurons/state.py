@@ -29,4 +29,6 @@ def initial_state(spec: NeuronSpec, x_seq: Tensor, state: Tensor | float | None 
             f"the state has shape {tuple(state.shape)} but a step of the input has {tuple(x_seq.shape[1:])}: "
             "call spikingjelly.activation_based.functional.reset_net(model) before a new batch"
         )
-    return state.to(x_seq.device, dtype)
+    state = state.to(x_seq.device, dtype)
+    # One left by an evaluation in inference mode cannot be saved for a backward pass.
+    return state.clone() if state.is_inference() and not torch.is_inference_mode_enabled() else state

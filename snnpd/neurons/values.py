@@ -108,7 +108,9 @@ def channels_of(spec: NeuronSpec, values: Values) -> int | None:
 def table(spec: NeuronSpec, values: Values, state: Tensor) -> Tensor:
     """The table of values that kernels read (see `snnpd.neurons.launch.ROWS`), without a normalisation: `[8, C]`."""
     if values.is_empty and channels_of(spec, values) is None:
-        return _declared_table(spec, state.dtype, state.device)
+        # A fake state wants a fake table, which must not be kept for real ones.
+        make = _kept_table if type(state) is Tensor else _declared_table
+        return make(spec, state.dtype, state.device)
     numbers = (*chosen(spec, values), values.amplitude, None, None, None, None)
     rows = [
         torch.as_tensor(default if number is None else number, dtype=state.dtype, device=state.device)
@@ -122,10 +124,14 @@ def table(spec: NeuronSpec, values: Values, state: Tensor) -> Tensor:
 DEFAULTS = (1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0)
 
 
-@cache
 def _declared_table(spec: NeuronSpec, dtype: torch.dtype, device: torch.device) -> Tensor:
     numbers = [
         default if n is None else n for n, default in zip(chosen(spec, DECLARED), DEFAULTS, strict=False)
     ]
     rows = [[number] for number in (*numbers, *DEFAULTS[len(numbers) :])]
-    return torch.tensor(rows, dtype=dtype, device=device)
+    # Kept for training too, whatever mode it was first asked for in.
+    with torch.inference_mode(False):
+        return torch.tensor(rows, dtype=dtype, device=device)
+
+
+_kept_table = cache(_declared_table)

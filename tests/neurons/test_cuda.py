@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnpd.neurons import fused, layout, op, reference
+from snnpd.neurons import fused, op, reference
 from snnpd.neurons.cuda.kernels import ELEMENTS, SOURCE, CUDAKernels, variants
-from snnpd.neurons.launch import ALPHABETS
+from snnpd.neurons.launch import ALPHABETS, Kernels
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.spikes import BINARY, SURROGATES, TERNARY
 from tests.cuda.covering import covering
@@ -109,14 +109,19 @@ SHIM = Shim(SOURCE, variants())
 
 @pytest.fixture(autouse=True)
 def _shim(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(op.KERNELS, "shim", lambda: CUDAKernels(SHIM.load, SHIM.launch))
+    by_name = op.kernels_of
+
+    def kernels_of(name: str) -> Kernels:
+        return CUDAKernels(SHIM.load, SHIM.launch) if name == "shim" else by_name(name)
+
+    monkeypatch.setattr(op, "kernels_of", kernels_of)
 
 
 @pytest.fixture(autouse=True)
 def _outputs_start_as_nan_and_nothing_is_written_beside_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
-    original, buffers = layout.empty_like, []
+    original, buffers = op.empty_like, []
 
     def guarded(*arguments: object) -> Tensor:
         like = original(*arguments)
@@ -124,7 +129,7 @@ def _outputs_start_as_nan_and_nothing_is_written_beside_them(
         buffers.append(buffer)
         return buffer.as_strided(like.shape, like.stride(), GUARD)
 
-    monkeypatch.setattr(layout, "empty_like", guarded)
+    monkeypatch.setattr(op, "empty_like", guarded)
     yield
     for buffer in buffers:
         assert buffer[:GUARD].isnan().all()

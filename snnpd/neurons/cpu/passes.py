@@ -81,7 +81,7 @@ def _exponential(x):
 
     def single(x):
         # e^x = 2^k e^r, |r| ≤ ln(2)/2, with ln 2 in two parts; below -87 the result is no normal number any more.
-        x = max(np.float32(-87.0), x)
+        x = np.float32(-87.0) if x < np.float32(-87.0) else x  # NaN stays
         k = np.floor(fma(x, np.float32(1.44269504), np.float32(0.5)))
         r = fma(k, np.float32(2.12194440e-4), fma(k, np.float32(-0.693359375), x))
         p = np.float32(1 / 5040)
@@ -301,22 +301,9 @@ def potential_gradient(
 
 @njit(**OPTIONS)
 def threshold_gradients(
-    to_plus,
-    to_minus,
-    emitted,
-    grad_state,
-    spikes,
-    u,
-    above,
-    below,
-    plus,
-    minus,
-    amplitude,
-    is_hard,
-    rest,
-    through,
-    alphabet,
-):
+    to_plus, to_minus, emitted, grad_state, spikes, u, above, below, plus,
+    minus, amplitude, is_hard, rest, through, alphabet,
+):  # fmt: skip
     """Adds ∂L/∂θ₊ and ∂L/∂θ₋ of this step; `emitted` and `grad_state` are those of what left and of the state."""
     zero = u.dtype.type(0)
     for j in range(len(u)):
