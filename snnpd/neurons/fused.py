@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from snnpd.neurons.launch import ALPHABETS, ROWS, SCALE, SHIFT, SURROGATE_CODES
+from snnpd.neurons.launch import ALPHABETS, SCALE, SHIFT, SURROGATE_CODES
 from snnpd.neurons.op import run as run_operator
 from snnpd.neurons.spec import NeuronSpec
 from snnpd.neurons.state import initial_state
@@ -103,8 +103,10 @@ def _learned(values: Values, before: Before) -> int:
     """A bit for each row of the table whose gradient is wanted."""
     if not torch.is_grad_enabled():
         return 0
-    wanted = dict(zip(ROWS[:4], values, strict=True)) | {"scale": before.scale, "shift": before.shift}
-    bits = sum(1 << ROWS.index(name) for name, t in wanted.items() if t is not None and t.requires_grad)
+    bits = 0
+    for row, tensor in enumerate((*values, before.scale, before.shift)):  # in the order of ROWS
+        if tensor is not None and tensor.requires_grad:
+            bits |= 1 << row
     if values.threshold is not None and values.negative_threshold is None:
         bits |= bits << 1 & 4  # a learned threshold is the negative one too
     # The gradient through a batch's statistics needs both sums, learned or not.

@@ -36,6 +36,14 @@ KERNELS: dict[str, str] = {
 }
 
 
+# Written out, since what can be read off annotations differs between versions of torch.
+_DECLARATION = (
+    "int channel_dim, float[] equation, bool is_affine, bool is_batch, "
+    "str mode, int learned, str implementation"
+)
+_FOUR = "(Tensor, Tensor, Tensor, Tensor)"
+
+
 @cache
 def kernels_of(implementation: str) -> Kernels:
     """The kernels by name, imported when they are first asked for: numba and CuPy come with them."""
@@ -76,7 +84,12 @@ def forward_pass(
     return spikes, next_state, potentials, total
 
 
-neuron = torch.library.custom_op("snnpd::neuron", forward_pass, mutates_args=())
+neuron = torch.library.custom_op(
+    "snnpd::neuron",
+    forward_pass,
+    mutates_args=(),
+    schema=f"(Tensor x, Tensor state, Tensor values, Tensor? skip, {_DECLARATION}) -> {_FOUR}",
+)
 
 
 @neuron.register_fake
@@ -138,7 +151,13 @@ def backward_pass(
     return grad_x, grad_total if has_skip else grad_total.new_empty(0), grad_state, grad_values
 
 
-neuron_backward = torch.library.custom_op("snnpd::neuron_backward", backward_pass, mutates_args=())
+neuron_backward = torch.library.custom_op(
+    "snnpd::neuron_backward",
+    backward_pass,
+    mutates_args=(),
+    schema="(Tensor grad_spikes, Tensor? grad_next_state, Tensor? grad_sum, Tensor x, Tensor state, Tensor values, "
+    f"Tensor potentials, Tensor total, {_DECLARATION}) -> {_FOUR}",
+)
 
 
 @neuron_backward.register_fake

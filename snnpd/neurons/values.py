@@ -22,11 +22,6 @@ class Values(NamedTuple):
     negative_threshold: Tensor | None = None
     amplitude: Tensor | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        """True if the declaration says it all."""
-        return all(value is None for value in self)
-
 
 DECLARED = Values()
 
@@ -107,7 +102,7 @@ def channels_of(spec: NeuronSpec, values: Values) -> int | None:
 
 def table(spec: NeuronSpec, values: Values, state: Tensor) -> Tensor:
     """The table of values that kernels read (see `snnpd.neurons.launch.ROWS`), without a normalisation: `[8, C]`."""
-    if values.is_empty and channels_of(spec, values) is None:
+    if _says_nothing(values) and channels_of(spec, values) is None:
         # A fake state wants a fake table, which must not be kept for real ones.
         make = _kept_table if type(state) is Tensor else _declared_table
         return make(spec, state.dtype, state.device)
@@ -118,6 +113,12 @@ def table(spec: NeuronSpec, values: Values, state: Tensor) -> Tensor:
     ]
     width = channels_of(spec, values) or 1
     return torch.stack([row.expand(width) for row in rows])
+
+
+def _says_nothing(values: Values) -> bool:
+    # Spelled out, and no property: compilers do not all look through a generator or a tuple's own methods.
+    decay, threshold, negative_threshold, amplitude = values
+    return decay is None and threshold is None and negative_threshold is None and amplitude is None
 
 
 # What a row of the table is where nothing else is said: no leak, thresholds and amplitude one, no normalisation.
