@@ -26,10 +26,6 @@ from snnpd.neurons.launch import (
 from snnpd.neurons.layout import Layout, arrange, channel_inner, dense, empty_like, extent
 from snnpd.registry import resolve
 
-# What the backward pass starts from: the saved potentials (fast), or the input again (lean); "none" is for inference.
-MODES = ("fast", "lean", "none")
-
-
 KERNELS: dict[str, str] = {
     "cpu": "snnpd.neurons.cpu.kernels:CPUKernels",
     "cupy": "snnpd.neurons.cuda.kernels:CUDAKernels",
@@ -63,7 +59,10 @@ def forward_pass(
     learned: int,
     implementation: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Spikes, next state, saved potentials, residual sum; the last two are empty where there are none."""
+    """Spikes, next state, saved potentials, residual sum; the last two are empty where there are none.
+
+    `mode` is what the backward pass starts from: "fast" the potentials, "lean" the input again, "none" for inference.
+    """
     x, layout = arrange(x)
     spikes, next_state, potentials, total = _outputs(x, layout, state, skip, mode)
     kernels_of(implementation).forward(

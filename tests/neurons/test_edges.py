@@ -123,9 +123,9 @@ def test_state_and_sum_lie_as_the_input_does() -> None:
     assert torch.equal(outcome.spikes, reference.run(LIF().spec, x + skip, state)[0])
 
 
-@pytest.mark.parametrize("skip", [torch.randn(4, 2, 3), torch.randn(1, 2, 3).bfloat16()])
-def test_sums_of_other_types_and_shapes_are_left_to_torch(skip) -> None:
-    x, neuron = torch.randn(4, 2, 3).bfloat16(), LIF(implementation="cpu")
+@pytest.mark.parametrize(("sizes", "dtype"), [((4, 2, 3), torch.float32), ((1, 2, 3), torch.bfloat16)])
+def test_sums_of_other_types_and_shapes_are_left_to_torch(sizes, dtype: torch.dtype) -> None:
+    x, skip, neuron = torch.randn(4, 2, 3).bfloat16(), torch.randn(sizes).to(dtype), LIF(implementation="cpu")
     spikes, total = fire_after_sum(neuron, x, skip)
     assert torch.equal(total, x + skip)
     assert total.dtype == (x + skip).dtype
