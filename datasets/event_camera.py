@@ -1,14 +1,10 @@
 """A simulated event camera: each pixel fires whenever its log-intensity has moved by a threshold."""
 
 import numpy as np
-from jaxtyping import Shaped
 from numpy.typing import ArrayLike, NDArray
 
+from snnpd.datasets.events import EVENT_DTYPE, Events
 from snnpd.errors import UsageError
-
-# p is 1 where the pixel became brighter, 0 where it became darker; t is in microseconds.
-EVENT_DTYPE = np.dtype([("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "i1")])
-Events = Shaped[np.ndarray, "E"]
 
 _MAX_SIDE = 2**15
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from snnpd.datasets.arrays import Samples, split_arrays
 from snnpd.datasets.augment import ShiftFlip
 from snnpd.datasets.digits import CLASS_NAMES, WHITE, digit_samples
-from snnpd.datasets.event_camera import Events, simulate_events
+from snnpd.datasets.event_camera import simulate_events
+from snnpd.datasets.events import Events
 from snnpd.datasets.frames import events_to_frames
 from snnpd.datasets.progress import track_slow
 from snnpd.datasets.saccade import DURATION_US, NUM_SACCADES, moving_images, saccade_path

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int
 
-from snnpd.datasets.event_camera import Events
+from snnpd.datasets.events import Events
 from snnpd.errors import UsageError
 
 

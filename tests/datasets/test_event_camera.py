@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snnpd.datasets.event_camera import EVENT_DTYPE, simulate_events
+from snnpd.datasets.event_camera import simulate_events
+from snnpd.datasets.events import EVENT_DTYPE
 from snnpd.datasets.frames import events_to_frames
 from snnpd.datasets.saccade import DURATION_US, SACCADE_US, moving_images, saccade_path
 from snnpd.errors import UsageError
