@@ -1,5 +1,6 @@
 """Code compiled for the CPU: whether it can be had, its numeric primitives, and how it uses threads."""
 
+import ctypes
 import os
 import sys
 from collections import deque
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from threading import Timer
 from typing import Any
 
@@ -57,8 +59,8 @@ def in_threads(function: Callable[..., None], count: int, work: int, *arguments:
     what it computes for an index may not depend on the cut. `work` is the number of elements that the whole call
     touches; `align` is what the cuts are multiples of.
 
-    Whoever is free takes the next part: torch's own threads spin for milliseconds after they are done, and a part
-    that was given beforehand to a thread on such a core would be waited for.
+    Whoever is free takes the next part. The threads are torch's own where they can be had: those spin for milliseconds
+    after an operator, on the very cores that threads of ours would wait for.
     """
     threads = min(torch.get_num_threads(), max(1, work // ELEMENTS_A_THREAD))
     if threads == 1:
@@ -75,8 +77,54 @@ def in_threads(function: Callable[..., None], count: int, work: int, *arguments:
                 return
             function(*arguments, start, min(start + size, count))
 
-    others = [_pool(os.getpid()).submit(take_parts) for _ in range(threads - 1)]
-    take_parts()
+    (_in_pool if _torch_team(os.getpid()) is None else _in_torch_team)(take_parts, threads)
+
+
+def _in_torch_team(work: Callable[[], None], threads: int) -> None:
+    """Calls `work` once on each thread of a team of torch's OpenMP."""
+    failures: list[BaseException] = []
+
+    def guarded(_: int | None) -> None:
+        # An exception, Control-C too, would be lost on its way through C, and a part of the result with it.
+        try:
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    team = _torch_team(os.getpid())
+    assert team is not None
+    team(_CALLBACK(guarded), None, threads, 0)
+    if failures:
+        raise failures[0]
+
+
+_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_IMPORTED_IN = os.getpid()
+
+
+@cache
+def _torch_team(process: int) -> Any:
+    """GNU OpenMP's entry `GOMP_parallel(function, data, num_threads, flags)` as torch is linked with it, or None.
+
+    Other OpenMP libraries mostly have it as well, for programs that GCC compiled.
+    """
+    # A forked process inherits the book of threads that it does not have, and would wait for them.
+    if process != _IMPORTED_IN:
+        return None
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        entry = library.GOMP_parallel
+    except (OSError, AttributeError):
+        return None
+    entry.argtypes = [_CALLBACK, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+    entry.restype = None
+    return entry
+
+
+def _in_pool(work: Callable[[], None], threads: int) -> None:
+    """Calls `work` here and on threads of a pool of our own."""
+    others = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
+    work()
     for other in others:
         # One that has not begun finds nothing left to do: it is not waited for.
         if not other.cancel():
