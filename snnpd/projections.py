@@ -1,13 +1,15 @@
 """Linear maps of tokens, shared by attention layers and blocks; padded tokens never enter a statistic."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snnpd.neurons.neighbours import fire_after_norm, is_watched
+from snnpd.neurons.base import Neuron
+from snnpd.neurons.neighbours import fire_after_norm, is_plain, is_watched, norm_of_part
 
 TokenMask = Bool[Tensor, "B N"]
 
@@ -60,27 +62,11 @@ class LinearNorm(Projection):
     def columns(
         self, x: Float[Tensor, "T B N C"], mask: TokenMask | None, part: slice
     ) -> Float[Tensor, "T B N K"]:
-        """Some of the output columns, with their part of the batch-norm.
-
-        The count of batches seen belongs to all columns; it goes up with the last of them.
-        """
-        norm = self.norm
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        assert norm.num_batches_tracked is not None
-        mean, variance = norm.running_mean[part], norm.running_var[part]
-        weight, bias = norm.weight[part], norm.bias[part]
-        seen = norm.num_batches_tracked
-        # None: a plain mean over the batches seen, as in nn.BatchNorm1d
-        momentum = 1 / (int(seen) + 1) if norm.momentum is None else norm.momentum
-        if norm.training and part.stop == norm.num_features:
-            seen.add_(1)
-
-        def project(tokens: Tensor) -> Tensor:
-            y = F.linear(tokens, self.linear.weight[part])
-            return F.batch_norm(y, mean, variance, weight, bias, norm.training, momentum, norm.eps)
-
-        return over_real_tokens(project, x, mask)
+        """Some of the output columns, with their part of the batch-norm."""
+        weight = self.linear.weight[part]
+        return over_real_tokens(
+            lambda tokens: norm_of_part(self.norm, F.linear(tokens, weight), part), x, mask
+        )
 
 
 def fire_after(
@@ -90,9 +76,33 @@ def fire_after(
     mask: TokenMask | None,
 ) -> Float[Tensor, "T B N K"]:
     """`neuron(projection(x, mask))`, with a batch-norm at the end of the projection taken into the neuron's pass."""
-    if mask is None and type(projection) is LinearNorm and not is_watched(projection):
+    if mask is None and _ends_in_plain_norm(projection):
         return fire_after_norm(projection.norm, neuron, projection.linear(x), channel_dim=-1)
     return neuron(projection(x, mask))
+
+
+def fire_in_parts(
+    projection: nn.Module,
+    neurons: Sequence[nn.Module],
+    x: Float[Tensor, "T B N C"],
+    mask: TokenMask | None,
+) -> list[Float[Tensor, "T B N K"]]:
+    """Equal parts of the projection's columns, each through a code of its own; neurons as in `fire_after`."""
+    are_fused = any(isinstance(neuron, Neuron) and neuron.can_fuse(x, -1) for neuron in neurons)
+    if not are_fused or mask is not None or not _ends_in_plain_norm(projection):
+        return [n(y) for n, y in zip(neurons, projection(x, mask).chunk(len(neurons), -1), strict=True)]
+    y = projection.linear(x)
+    width = y.shape[-1] // len(neurons)
+    parts = [slice(start, start + width) for start in range(0, y.shape[-1], width)]
+    return [
+        fire_after_norm(projection.norm, neuron, y[..., part], -1, part)
+        for neuron, part in zip(neurons, parts, strict=True)
+    ]
+
+
+def _ends_in_plain_norm(projection: nn.Module) -> TypeGuard[LinearNorm]:
+    """Whether linear map and batch-norm can be told apart: both are torch's, and nobody watches them together."""
+    return type(projection) is LinearNorm and not is_watched(projection) and is_plain(projection.norm)
 
 
 def over_real_tokens(

@@ -38,10 +38,16 @@ class ValueAttention(ExpansionAttention):
         )
 
     def _project(
-        self, x: Tensor, mask: Tensor | None, context: Tensor | None, context_mask: Tensor | None
+        self,
+        codes: Sequence[nn.Module],
+        x: Tensor,
+        mask: Tensor | None,
+        context: Tensor | None,
+        context_mask: Tensor | None,
     ) -> Sequence[Tensor]:
         v = self.qkv(x, mask) if context is None else self.qkv(context, context_mask)
-        return x, v, v  # the kernel asks queries and keys for their number alone
+        # the kernel asks queries and keys for their number alone
+        return [code(part) for code, part in zip(codes, (x, v, v), strict=True)]
 
 
 class UniformAttention(ValueAttention):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
@@ -24,11 +24,12 @@ from snnpd.expansion import (
     stream,
 )
 from snnpd.expansion.forms import check_form
-from snnpd.projections import Projection
+from snnpd.projections import Projection, fire_in_parts
 from snnpd.shapes import check_heads, merge_heads, split_heads
 
 Transforms = tuple[Transform, ...]
 Code = Callable[[], nn.Module]
+_AS_PROJECTED = nn.Identity()
 
 
 class HeadGroup(Observed):
@@ -46,20 +47,17 @@ class HeadGroup(Observed):
         # transforms with state of their own (running statistics) are part of the model
         self.transforms = nn.ModuleList(t for t in expansion.transforms if isinstance(t, nn.Module))
 
-    def forward(
-        self,
-        q: Float[Tensor, "T B h N D"],
-        k: Float[Tensor, "T B h M D"],
-        v: Float[Tensor, "T B h M E"],
-        mask: Bool[Tensor, "B 1 M"] | None,
-        form: str = "auto",
-    ) -> Float[Tensor, "T B h N E"]:
-        """Σ_j κ(q_i, k_j)/h(q_i) v_j for the heads of this group."""
-        points = self.code(Points(q, k, v, mask))
+    def forward(self, points: Points, form: str = "auto") -> Float[Tensor, "T B h N E"]:
+        """Σ_j κ(q_i, k_j)/h(q_i) v_j for the heads of this group, from coded points."""
         heads = evaluate(self.expansion, points, form)
         if self.watchers:
             self.show(HeadView(heads, self.expansion, points))
         return heads
+
+    @property
+    def codes(self) -> tuple[nn.Module, nn.Module, nn.Module]:
+        """What codes queries, keys and values."""
+        return self.query, self.key, self.value
 
     def code(self, points: Points) -> Points:
         """Transformed and coded points: what meets the kernel."""
@@ -101,13 +99,8 @@ class ExpansionAttention(Attention):
         self, x: Tensor, mask: Tensor | None, context: Tensor | None, context_mask: Tensor | None
     ) -> Tensor:
         """Projections, heads, output map."""
-        key_mask = mask if context is None else context_mask
-        projected = self._project(x, mask, context, context_mask)
-        q, k, v = (split_heads(part, self.num_heads) for part in projected)
-        key_mask = None if key_mask is None else key_mask.unsqueeze(1)
-        sizes = [group.num_heads for group in self.head_groups]
-        parts = zip(self.head_groups, *(part.split(sizes, dim=2) for part in (q, k, v)), strict=True)
-        heads = [group(q, k, v, key_mask, self.form) for group, q, k, v in parts]
+        points = self._points(x, mask, context, context_mask)
+        heads = [group(some, self.form) for group, some in zip(self.head_groups, points, strict=True)]
         return self.out(merge_heads(heads[0] if len(heads) == 1 else torch.cat(heads, dim=2)), mask)
 
     @torch.no_grad()
@@ -148,13 +141,38 @@ class ExpansionAttention(Attention):
         functional.reset_net(self)
         return y, after
 
-    def _project(
+    def _points(
         self, x: Tensor, mask: Tensor | None, context: Tensor | None, context_mask: Tensor | None
+    ) -> list[Points]:
+        """What meets the kernel, of each group of heads."""
+        key_mask = mask if context is None else context_mask
+        key_mask = None if key_mask is None else key_mask.unsqueeze(1)
+        groups = self.head_groups
+        # Nothing stands between the projections and the codes: neurons see whole tokens, behind their batch-norm.
+        is_direct = len(groups) == 1 and not groups[0].expansion.transforms
+        codes = groups[0].codes if is_direct else [_AS_PROJECTED] * 3
+        tokens = self._project(codes, x, mask, context, context_mask)
+        q, k, v = (split_heads(part, self.num_heads) for part in tokens)
+        if is_direct:
+            return [Points(q, k, v, key_mask)]
+        sizes = [group.num_heads for group in groups]
+        parts = zip(groups, *(part.split(sizes, dim=2) for part in (q, k, v)), strict=True)
+        return [group.code(Points(q, k, v, key_mask)) for group, q, k, v in parts]
+
+    def _project(
+        self,
+        codes: Sequence[nn.Module],
+        x: Tensor,
+        mask: Tensor | None,
+        context: Tensor | None,
+        context_mask: Tensor | None,
     ) -> Sequence[Tensor]:
+        """Queries, keys and values as tokens, each through its code."""
         if context is None:
-            return self.qkv(x, mask).chunk(3, -1)
+            return fire_in_parts(self.qkv, codes, x, mask)
         q = self.qkv.columns(x, mask, slice(0, self.dim))
-        return q, *self.qkv.columns(context, context_mask, slice(self.dim, 3 * self.dim)).chunk(2, -1)
+        kv = self.qkv.columns(context, context_mask, slice(self.dim, 3 * self.dim))
+        return [code(part) for code, part in zip(codes, (q, *kv.chunk(2, -1)), strict=True)]
 
     @property
     def head_groups(self) -> list[HeadGroup]:

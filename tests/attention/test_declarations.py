@@ -13,6 +13,7 @@ from snnpd.blocks import FeedForward, PreActivationBlock
 from snnpd.errors import UsageError
 from snnpd.neurons import TernaryLIF
 from snnpd.projections import LinearNorm
+from tests.attention.literature import heads_of
 from tests.attention.subjects import ANN, BIPOLAR, DIM, NUM_HEADS, TOKENS, Subject
 
 
@@ -67,7 +68,7 @@ def test_ssa_scales_by_an_eighth() -> None:
     layer = Subject("ssa").make()
     spikes: list[Tensor] = []
     for code in (layer.groups[0].query, layer.groups[0].key):
-        code.register_forward_hook(lambda _m, _a, out: spikes.append(out.detach()))
+        code.register_forward_hook(lambda _m, _a, out: spikes.append(heads_of(out.detach())))
     with record_attention(layer) as maps:
         layer(Subject("ssa").tokens())
     assert torch.equal(maps[""][0], spikes[0] @ spikes[1].transpose(-1, -2) / 8)

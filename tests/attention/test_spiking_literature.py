@@ -205,7 +205,7 @@ def test_the_map_that_is_shown_gives_the_heads(name: str) -> None:
     mask = torch.tensor([1, 0, 1, 1, 1, 0, 0, 0]).bool().expand(4, -1)
     values: list[Tensor] = []
     layer.get_submodule("kv" if name == "dssa" else "groups.0.value").register_forward_hook(
-        lambda _m, _a, out: values.append(heads_of(out[..., DIM:]) if name == "dssa" else out)
+        lambda _m, _a, out: values.append(heads_of(out[..., -DIM:]))
     )
     with observe(layer) as views:
         run(layer, x, mask)

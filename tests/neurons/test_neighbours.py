@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from snnpd.neurons import LIF, TernaryLIF, firing_rates
 from snnpd.neurons.base import Neuron
 from snnpd.neurons.neighbours import fire_after_norm, fire_after_sum
+from snnpd.projections import LinearNorm, fire_in_parts
 
 TOKENS, MAPS = (4, 6, 9, 12), (4, 6, 12, 5, 5)
 
@@ -49,6 +50,37 @@ def test_after_a_batch_norm(sizes, train: bool, options: dict) -> None:
     assert torch.equal(ours["spikes"], expected["spikes"])
     for name, tensor in expected.items():
         torch.testing.assert_close(ours[name], tensor, rtol=1e-9, atol=1e-11, msg=name)
+
+
+def in_parts(implementation: str, train: bool, options: dict) -> dict[str, Tensor]:
+    torch.manual_seed(3)
+    projection = LinearNorm(12, 36).double()
+    projection.norm = nn.BatchNorm1d(36, **options).double()
+    neurons = [TernaryLIF(implementation=implementation), LIF(implementation=implementation), nn.Identity()]
+    x = torch.randn(TOKENS, dtype=torch.float64).requires_grad_()
+    projection.train(train)
+    for _ in range(3):
+        for neuron in neurons[:2]:
+            neuron.reset()
+        parts = fire_in_parts(projection, neurons, x, None)
+    sum((part * (n + 1) * x.detach().roll(n)).sum() for n, part in enumerate(parts)).backward()
+    seen = {"q": parts[0], "k": parts[1], "v": parts[2], "x": x.grad}
+    seen |= {name: p.grad for name, p in projection.named_parameters()}
+    return seen | dict(projection.named_buffers())
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("train", [True, False])
+def test_parts_of_a_projection_with_neurons_of_their_own(train: bool, options: dict) -> None:
+    ours, expected = (in_parts(name, train, options) for name in ("cpu", "reference"))
+    assert ours.keys() == expected.keys()
+    for name in "qk":
+        assert ours[name].count_nonzero() > 0
+        assert torch.equal(ours[name], expected[name])
+    for name, tensor in expected.items():
+        torch.testing.assert_close(ours[name], tensor, rtol=1e-9, atol=1e-11, msg=name)
+    if train and options.get("track_running_stats", True):
+        assert ours["norm.num_batches_tracked"] == 3
 
 
 @pytest.mark.parametrize("grads", [("spikes",), ("total",), ("spikes", "total")])
