@@ -91,12 +91,12 @@ def fire_in_parts(
     are_fused = any(isinstance(neuron, Neuron) and neuron.can_fuse(x, -1) for neuron in neurons)
     if not are_fused or mask is not None or not _ends_in_plain_norm(projection):
         return [n(y) for n, y in zip(neurons, projection(x, mask).chunk(len(neurons), -1), strict=True)]
-    y = projection.linear(x)
-    width = y.shape[-1] // len(neurons)
-    parts = [slice(start, start + width) for start in range(0, y.shape[-1], width)]
+    # One split, whose backward pass joins the gradients once; slices would add up three of full width.
+    columns = projection.linear(x).chunk(len(neurons), -1)
+    width = columns[0].shape[-1]
     return [
-        fire_after_norm(projection.norm, neuron, y[..., part], -1, part)
-        for neuron, part in zip(neurons, parts, strict=True)
+        fire_after_norm(projection.norm, neuron, y, -1, slice(n * width, (n + 1) * width))
+        for n, (neuron, y) in enumerate(zip(neurons, columns, strict=True))
     ]
 
 
