@@ -66,10 +66,15 @@ def python3_batch(pixels: np.ndarray, labels: np.ndarray, key: bytes) -> bytes:
 
 
 def write_ts(path: Path, cases: list[tuple[np.ndarray, str]], classes: str = "low high") -> Path:
-    lines = ["@problemName Toy", "@timeStamps false", "@univariate false", "@equalLength false"]
-    lines += [f"@classLabel true {classes}", "@data"]
+    bodies = []
     for series, name in cases:
         channels = [",".join(f"{value:.6f}" for value in channel) for channel in series]
-        lines.append(":".join([*channels, name]))
-    path.write_text("\n".join(lines) + "\n")
+        bodies.append(":".join([*channels, name]))
+    return write_ts_text(path, bodies, classes)
+
+
+def write_ts_text(path: Path, bodies: list[str], classes: str = "low high", timed: bool = False) -> Path:
+    lines = ["#Toy", "@problemName Toy", f"@timeStamps {str(timed).lower()}", "@univariate false"]
+    lines += ["@equalLength false", f"@classLabel true {classes}", "@data"]
+    path.write_text("\n".join([*lines, *bodies]) + "\n")
     return path

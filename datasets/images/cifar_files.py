@@ -1,17 +1,24 @@
 """The two formats of CIFAR on disk, read without running anything that they say."""
 
-import io
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnpd.datasets.images.pickle_files import Noted, RefusedError, walk_pickle
 from snnpd.errors import UsageError
 
 IMAGE_SHAPE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
+# How numpy writes an array, and Python 3 bytes for Python 2.
+_NAMES = {
+    ("numpy.core.multiarray", "_reconstruct"): "array",
+    ("numpy._core.multiarray", "_reconstruct"): "array",
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "dtype"): "dtype",
+    ("_codecs", "encode"): "encode",
+}
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
@@ -38,20 +45,25 @@ def read_binary(path: Path, num_labels: int) -> Arrays:
 def read_python(path: Path, label_key: bytes) -> Arrays:
     """Images `[B, 3, 32, 32]` and labels `[B]` of a file of the python version.
 
-    Such files are pickles, and a pickle can run any code. Here every name that it may ask for stands for a
-    placeholder that only notes what it was called with; any other name is refused.
+    Such files are pickles, and Python's reader of them runs any code that they name. It is not used: the steps of
+    a pickle are walked, and what numpy would have been called with is noted.
 
     Raises:
         UsageError: a file that is missing, damaged, or asks for a name that no array needs.
     """
     try:
-        content = _NotingUnpickler(io.BytesIO(_read(path)), path).load()
-        fields = {_plain(key): value for key, value in content.items()}
+        content = walk_pickle(_read(path), _NAMES)
+        fields = {_bytes(key): value for key, value in content.items()}
         pixels = _array(fields[b"data"])
         labels = np.array([_integer(value) for value in fields[label_key]], dtype=np.int64)
         images = pixels.reshape(-1, *IMAGE_SHAPE)
     except UsageError:
         raise
+    except RefusedError as error:
+        raise UsageError(
+            f"{path}: refused: found the name {str(error)!r}, expected nothing but numpy arrays; this is no CIFAR "
+            f"file, do not open it elsewhere either"
+        ) from error
     # A damaged pickle can fail anywhere, with any error.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -74,62 +86,18 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); unpack the archive again") from error
 
 
-class _Note:
-    """Stands for a name in a pickle: keeps its arguments and the state it was given, and does nothing."""
-
-    def __init__(self, name: str, arguments: tuple[Any, ...] = ()):
-        self.name = name
-        self.arguments = arguments
-        self.state: Any = None
-
-    def __call__(self, *arguments: Any) -> "_Note":
-        return _Note(self.name, arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-_ADMITTED = {
-    ("numpy.core.multiarray", "_reconstruct"): "array",
-    ("numpy._core.multiarray", "_reconstruct"): "array",
-    ("numpy", "ndarray"): "ndarray",
-    ("numpy", "dtype"): "dtype",
-    ("_codecs", "encode"): "encode",
-}
-
-
-class _NotingUnpickler(pickle.Unpickler):
-    def __init__(self, stream: io.BytesIO, path: Path):
-        super().__init__(stream, encoding="bytes")
-        self.path = path
-
-    def find_class(self, module: str, name: str) -> _Note:
-        if (module, name) not in _ADMITTED:
-            raise UsageError(
-                f"{self.path}: refused: found the name {f'{module}.{name}'!r}, expected nothing but numpy "
-                f"arrays; this is no CIFAR file, do not open it elsewhere either"
-            )
-        return _Note(_ADMITTED[module, name])
-
-
-def _plain(value: Any) -> Any:
-    """Bytes as Python 3 writes them at protocol 2: a call of `_codecs.encode(text, "latin1")`."""
-    if isinstance(value, _Note) and value.name == "encode":
-        text, encoding = value.arguments
-        if encoding not in ("latin1", b"latin1"):
-            raise ValueError(f"bytes written in {encoding!r}")
-        return text.encode("latin1")
-    return value
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("latin1") if isinstance(value, str) else value
 
 
 def _array(note: Any) -> NDArray[np.uint8]:
     """The bytes that numpy's pickling protocol describes: (version, shape, dtype, Fortran order, raw)."""
-    if not isinstance(note, _Note) or note.name != "array":
+    if not isinstance(note, Noted) or note.name != "array" or note.state is None:
         raise ValueError("b'data' is no array")
     _, shape, dtype, fortran_order, raw = note.state
-    if _plain(dtype.arguments[0]) not in ("u1", b"u1", "uint8", b"uint8") or fortran_order:
+    if dtype.name != "dtype" or dtype.arguments[0] not in ("u1", "uint8") or fortran_order:
         raise ValueError("b'data' is no C-ordered array of unsigned bytes")
-    return np.frombuffer(_plain(raw), dtype=np.uint8).reshape(shape)
+    return np.frombuffer(_bytes(raw), dtype=np.uint8).reshape(shape)
 
 
 def _integer(value: Any) -> int:

@@ -3,15 +3,19 @@
 import os
 import pickle
 import struct
+import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from snnpd.datasets.cifar import cifar10, cifar100
-from snnpd.datasets.cifar_files import read_binary, read_python
+from snnpd.datasets.images.cifar import cifar10, cifar100
+from snnpd.datasets.images.cifar_files import read_binary, read_python
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
 from tests.datasets.contract import DatasetContract, items, same
@@ -126,13 +130,60 @@ def test_a_pickle_that_runs_code_is_refused_by_name(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_admitted_names_run_nothing(tmp_path: Path) -> None:
-    """Numpy's own constructors, called with a shape of a terabyte: only noted, never called."""
+DATA = b"\x80\x02}(U\x04data"
+ARRAY = b"cnumpy\nndarray\n\x8a\x05" + struct.pack("<q", 2**36)[:5]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        # Numpy's own constructor, called with a shape of a terabyte: only noted, never called.
+        (DATA + ARRAY + b"\x85RU\x06labels]u.", "b'data' is no array"),
+        # What Python's own reader makes room for before it looks at what is there.
+        (DATA + b"r" + struct.pack("<I", 2**31) + b"u.", "damaged"),
+        (DATA + b"\x96" + struct.pack("<Q", 2**32) + b"u.", "expected 4294967296 bytes .* only 2 remain"),
+        (DATA + b"T" + struct.pack("<i", 2**31 - 1) + b"u.", "expected 2147483647 bytes"),
+        # What it overflows the stack with: the hash of a tuple in a tuple in a tuple ...
+        (b"\x80\x02}()" + b"\x85" * 2_000 + b"K\x01u.", "a dictionary has a key of type tuple"),
+        (b"\x80\x02}(" + b"]" * 2_000 + b"a" * 1_999 + b"K\x01u.", "a dictionary has a key of type list"),
+        (b"\x80\x02K\x01K\x02\x85R.", "a step calls what is no name"),
+        (b"\x80\x02]K\x01b.", "a step sets the state of what is no object"),
+        (b"\x80\x02K\x01K\x02a.", "a step puts items into what is no list"),
+        (b"\x80\x02](K\x01K\x02u.", "a step puts items into what is no dictionary"),
+        (b"\x80\x02}(K\x01u.", "damaged"),
+        (b"\x80\x02cnumpy\nndarray\n)\x81.", "the step NEWOBJ has no place in plain data"),
+        (b"\x80\x02\x82\x01.", "the step EXT1 has no place"),
+        (b"\x80\x02}", "damaged"),
+        (b"\x80\x02.", "damaged"),
+    ],
+)
+def test_pickles_that_promise_more_than_they_hold(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "data_batch_1"
-    array = b"cnumpy\nndarray\n\x8a\x05" + struct.pack("<q", 2**36)[:5] + b"\x85R"
-    path.write_bytes(b"\x80\x02}(U\x04data" + array + b"U\x06labels]u.")
-    with pytest.raises(UsageError, match="b'data' is no array"):
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(UsageError, match=message) as caught:
         read_python(path, b"labels")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 2**20
+    assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_damage_gives_arrays_or_a_usage_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    content = bytearray(data.draw(st.sampled_from([GOOD, python3_batch(PIXELS, LABELS, b"labels")])))
+    places = st.one_of(st.integers(0, 250), st.integers(len(content) - 60, len(content) - 1))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(places)] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "fuzz_batch"
+    path.write_bytes(content)
+    # Any other error fails the test.
+    with suppress(UsageError):
+        images, labels = read_python(path, b"labels")
+        assert images.size == 3072 * len(labels) <= len(content)
 
 
 PIXELS, LABELS = cifar_arrays(10, 6, seed=0)
@@ -185,10 +236,13 @@ def edit(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], object
             edit("data_batch_4.bin", lambda content: b"\x0a" + content[1:]),
             "data_batch_4.bin: label out of range: sample 0 has 10",
         ),
-        (lambda folder: (folder / "data_batch_5.bin").unlink(), "data_batch_5.bin: cannot be read"),
+        (
+            lambda folder: (folder / "data_batch_5.bin").unlink(),
+            "found no data_batch_5.bin; fetch cifar-10-binary",
+        ),
         (
             lambda folder: folder.rename(folder.with_name("other")),
-            "cifar10: found no folder cifar-10-batches-bin or",
+            "cifar10: found no folder cifar-10-batches-bin or .*170,052,171 bytes, md5 c32a1d4a.* or cifar-10-python",
         ),
     ],
 )

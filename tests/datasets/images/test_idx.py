@@ -10,19 +10,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-import snnpd.datasets.idx as idx_module
-from snnpd.datasets.idx import fashion_mnist, idx_folder, mnist
-from snnpd.datasets.idx_files import read_idx
+import snnpd.datasets.images.idx as idx_module
+from snnpd.datasets.images.idx import (
+    FASHION_FILES,
+    KMNIST_FILES,
+    MNIST_FILES,
+    fashion_mnist,
+    idx_folder,
+    kmnist,
+    mnist,
+)
+from snnpd.datasets.images.idx_files import read_idx
+from snnpd.datasets.images.public import PublicFile
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
 from tests.datasets.contract import DatasetContract
 from tests.datasets.files import idx_bytes, write_idx_folder
 
-FACTORIES = {"idx": idx_folder, "mnist": mnist, "fashion_mnist": fashion_mnist}
+FACTORIES = {"idx": idx_folder, "mnist": mnist, "fashion_mnist": fashion_mnist, "kmnist": kmnist}
 
 
 class TestIdx(DatasetContract):
-    @pytest.fixture(autouse=True, params=["idx", "mnist", "fashion_mnist"])
+    @pytest.fixture(autouse=True, params=[*FACTORIES])
     def _choose(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
         self.factory = FACTORIES[request.param]
         self.root = str(write_idx_folder(tmp_path, zipped=request.param == "mnist"))
@@ -58,6 +67,29 @@ def test_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     folder.mkdir(parents=True)
     write_idx_folder(folder)
     assert len(factory().test) == 20
+
+
+REAL = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_the_real_files() -> None:
+    splits = fashion_mnist(root=str(REAL), val_fraction=0)
+    for part, num in ((splits.train, 60_000), (splits.test, 10_000)):
+        assert part.data.shape == (num, 1, 28, 28)
+        assert np.bincount(part.labels).tolist() == [num // 10] * 10
+    # The statistics that the field quotes for it.
+    assert splits.train.standard.mean.item() == pytest.approx(0.2860, abs=1e-4)
+    assert splits.train.standard.std.item() == pytest.approx(0.3530, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [("MNIST", MNIST_FILES), ("FashionMNIST", FASHION_FILES), ("KMNIST", KMNIST_FILES)],
+)
+def test_check_sums_are_those_of_torchvision(name: str, files: tuple[PublicFile, ...]) -> None:
+    theirs = getattr(pytest.importorskip("torchvision.datasets"), name).resources
+    assert [(file.name, file.md5) for file in files] == theirs
 
 
 def image_header(*sizes: int) -> bytes:
@@ -112,7 +144,10 @@ def replace_labels(part: str, labels: list[int]) -> Callable[[Path], object]:
             "t10k-labels.*: label out of range: sample 19 has 10, allowed are 0 to 9",
         ),
         (replace_labels("train", [*range(9)] * 11 + [8]), "empty class: no sample of class 9"),
-        (lambda folder: (folder / "t10k-images-idx3-ubyte").unlink(), "found no t10k-images-idx3-ubyte or"),
+        (
+            lambda folder: (folder / "t10k-images-idx3-ubyte").unlink(),
+            "found no t10k-images-idx3-ubyte or .*t10k-images-idx3-ubyte.gz .1,648,877 bytes, md5 9fb629c41895",
+        ),
         (
             lambda folder: (folder / "t10k-images-idx3-ubyte").write_bytes(idx_bytes(np.ones((20, 9, 9)))),
             r"train samples are \(1, 12, 12\), test samples \(1, 9, 9\)",

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from snnpd.datasets.arrays import Samples, split_arrays
-from snnpd.datasets.augment import Augmentation, RandAugment, ShiftFlip
-from snnpd.datasets.cifar_files import Arrays, read_binary, read_python
+from snnpd.datasets.augmentation.images import Augmentation, RandAugment, ShiftFlip
+from snnpd.datasets.images.cifar_files import Arrays, read_binary, read_python
+from snnpd.datasets.images.public import PublicFile, listed
 from snnpd.datasets.labels import check_labels
 from snnpd.datasets.splits import Splits
 from snnpd.datasets.standard import fit_pixels
@@ -40,6 +41,7 @@ class _Format:
     test: str
     # How many label bytes a record has, or the key of the labels in the python version.
     labels: int | bytes
+    archive: PublicFile
 
     def read(self, path: Path) -> Arrays:
         if isinstance(self.labels, int):
@@ -47,14 +49,28 @@ class _Format:
         return read_python(path, self.labels)
 
 
+_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 _CIFAR10_FORMATS = (
-    _Format("cifar-10-batches-bin", tuple(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin", 1),
-    _Format("cifar-10-batches-py", tuple(f"data_batch_{n}" for n in range(1, 6)), "test_batch", b"labels"),
-)
+    _Format(
+        "cifar-10-batches-bin", tuple(f"{name}.bin" for name in _BATCHES), "test_batch.bin", 1,
+        PublicFile("cifar-10-binary.tar.gz", 170_052_171, "c32a1d4ab5d03f1284b67883e8d87530"),
+    ),
+    _Format(
+        "cifar-10-batches-py", _BATCHES, "test_batch", b"labels",
+        PublicFile("cifar-10-python.tar.gz", 170_498_071, "c58f30108f718f92721af3b95e74349a"),
+    ),
+)  # fmt: skip
 _CIFAR100_FORMATS = (
-    _Format("cifar-100-binary", ("train.bin",), "test.bin", 2),
-    _Format("cifar-100-python", ("train",), "test", b"fine_labels"),
-)
+    _Format(
+        "cifar-100-binary", ("train.bin",), "test.bin", 2,
+        PublicFile("cifar-100-binary.tar.gz", 168_513_733, "03b5dce01913d631647c71ecec9e9cb8"),
+    ),
+    _Format(
+        "cifar-100-python", ("train",), "test", b"fine_labels",
+        PublicFile("cifar-100-python.tar.gz", 169_001_437, "eb9058c3a382ffc7106e4002c42a8d85"),
+    ),
+)  # fmt: skip
+_PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
 
 def cifar10(
@@ -137,12 +153,17 @@ def _find(name: str, root: Path, formats: tuple[_Format, ...]) -> tuple[Path, _F
                 return folder, layout
     wanted = " or ".join(layout.folder for layout in formats)
     raise UsageError(
-        f"{name}: found no folder {wanted} in {root}; unpack the binary version from "
-        f"https://www.cs.toronto.edu/~kriz/cifar.html there, or give root=FOLDER"
+        f"{name}: found no folder {wanted} in {root}; fetch {listed((layout.archive for layout in formats), ' or ')} "
+        f"from {_PAGE} and unpack it there, or give root=FOLDER"
     )
 
 
 def _read_all(paths: list[Path], layout: _Format, num_classes: int) -> Samples:
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise UsageError(
+            f"{paths[0].parent}: found no {', '.join(missing)}; fetch {layout.archive} from {_PAGE} and unpack it again"
+        )
     parts = [layout.read(path) for path in paths]
     most = max(len(labels) for _, labels in parts)
     for path, (_, labels) in zip(paths, parts, strict=True):
