@@ -3,7 +3,9 @@
 import numpy as np
 from jaxtyping import Int
 
-from snnpd.datasets.events import Events
+from snnpd.datasets.events import Events, Sensor
+from snnpd.datasets.representations.frames import Frames, SignedCounts
+from snnpd.datasets.representations.slicing import EqualTimes
 from snnpd.errors import UsageError
 
 
@@ -17,11 +19,7 @@ def events_to_frames(
     stop_us: int,
     signed: bool = False,
 ) -> Int[np.ndarray, "T P H W"]:
-    """Counts per window, polarity and pixel: channel 0 the darker, channel 1 the brighter events.
-
-    `signed` gives one channel instead, brighter minus darker. The windows cut [start_us, stop_us] equally; an
-    event on an inner border belongs to the later window, one at `stop_us` to the last; others outside are
-    left out.
+    """`Frames` over [start_us, stop_us], or `SignedCounts` if `signed`.
 
     Raises:
         UsageError: no window, or an event outside of the sensor.
@@ -37,10 +35,6 @@ def events_to_frames(
             f"an event at x {first['x']}, y {first['y']} lies outside of the sensor of {height} × {width} "
             f"pixels; give the sensor's height and width"
         )
-    events = events[(events["t"] >= start_us) & (events["t"] <= stop_us)]
-    frame = np.minimum((events["t"] - start_us) * num_frames // (stop_us - start_us), num_frames - 1)
-    cell = ((frame * 2 + (events["p"] > 0)) * height + events["y"]) * width + events["x"]
-    counts = np.bincount(cell, minlength=num_frames * 2 * height * width).reshape(
-        num_frames, 2, height, width
-    )
-    return counts[:, 1:] - counts[:, :1] if signed else counts
+    slicing = EqualTimes(num_slices=num_frames, start_us=start_us, stop_us=stop_us)
+    represent = SignedCounts(slicing=slicing) if signed else Frames(slicing=slicing)
+    return represent(events, Sensor(height, width))
