@@ -8,13 +8,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from snnpd.datasets.arrays import Samples, split_arrays
-from snnpd.datasets.augment import ShiftFlip
+from snnpd.datasets.augmentation.images import ShiftFlip
 from snnpd.datasets.digits import CLASS_NAMES, WHITE, digit_samples
-from snnpd.datasets.event_camera import simulate_events
 from snnpd.datasets.events import Events
 from snnpd.datasets.frames import events_to_frames
 from snnpd.datasets.progress import track_slow
-from snnpd.datasets.saccade import DURATION_US, NUM_SACCADES, moving_images, saccade_path
+from snnpd.datasets.simulator.event_camera import simulate_events
+from snnpd.datasets.simulator.saccade import DURATION_US, NUM_SACCADES, moving_images, saccade_path
 from snnpd.datasets.splits import Splits
 from snnpd.datasets.standard import fit_scale
 from snnpd.errors import UsageError

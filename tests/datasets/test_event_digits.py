@@ -10,7 +10,7 @@ from snnpd.datasets.digits import digit_samples, digits
 from snnpd.datasets.event_digits import event_digits, saccade_events
 from snnpd.datasets.frames import events_to_frames
 from snnpd.datasets.progress import track_slow
-from snnpd.datasets.saccade import DURATION_US
+from snnpd.datasets.simulator.saccade import DURATION_US
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
 from tests.datasets.contract import DatasetContract
@@ -43,6 +43,13 @@ def test_a_sample_is_the_count_of_its_own_events() -> None:
         np.testing.assert_allclose(frames, np.log1p(counts), atol=1e-5)
         # Every saccade moves every edge: no window of a digit is empty, and both polarities fire.
         assert (counts.sum(axis=(2, 3)) > 20).all()
+
+
+def test_events_are_those_of_the_shipped_results() -> None:
+    """Their number, within what the last bit of another machine's logarithm may move."""
+    splits = event_digits(val_fraction=0)
+    for part, num in ((splits.train, 4_752_718), (splits.test, 1_182_926)):
+        assert part.data.double().expm1().sum().item() == pytest.approx(num, abs=20)
 
 
 def test_signed_frames_are_differences() -> None:

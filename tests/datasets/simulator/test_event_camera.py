@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snnpd.datasets.event_camera import simulate_events
 from snnpd.datasets.events import EVENT_DTYPE
 from snnpd.datasets.frames import events_to_frames
-from snnpd.datasets.saccade import DURATION_US, SACCADE_US, moving_images, saccade_path
+from snnpd.datasets.simulator.event_camera import simulate_events
+from snnpd.datasets.simulator.saccade import DURATION_US, SACCADE_US, moving_images, saccade_path
 from snnpd.errors import UsageError
 
 MS = 1000
