@@ -22,7 +22,7 @@ except PackageNotFoundError:  # a checkout that was never installed
 __all__ = ["__version__", "create_dataset", "create_model", "list_datasets", "list_models"]
 
 
-def create_model(name: str, **options: Any) -> nn.Module:
+def create_model(name: str, /, **options: Any) -> nn.Module:
     """A network by name: `[T, B, ...]` inputs to `[T, B, num_classes]` logits, one row per time step.
 
     Example:
@@ -39,7 +39,7 @@ def list_models() -> list[str]:
     return sorted(MODELS)
 
 
-def create_dataset(name: str, **options: Any) -> Splits:
+def create_dataset(name: str, /, **options: Any) -> Splits:
     """The train, validation and test parts of a data set by name.
 
     Example:

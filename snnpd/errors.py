@@ -12,7 +12,7 @@ class TrainingError(RuntimeError):
     """A training that had to stop (a loss that is not a number, say); its one line says where and what is kept."""
 
 
-def unknown(kind: str, name: str, options: Iterable[str]) -> UsageError:
+def unknown(kind: str, name: object, options: Iterable[str]) -> UsageError:
     """The error for a name that is in no table: the nearest names first, else all of them.
 
     Example:
@@ -20,7 +20,7 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> UsageError:
         unknown attention 'bas'; did you mean 'bsa'?
     """
     known = sorted(options)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = get_close_matches(str(name), known, n=3, cutoff=0.5)
     if near:
         return UsageError(f"unknown {kind} {name!r}; did you mean {' or '.join(repr(n) for n in near)}?")
     return UsageError(f"unknown {kind} {name!r}; known: {', '.join(known)}")
