@@ -44,18 +44,13 @@ def test_the_names_in_configurations() -> None:
         "vit_small_twin",
         "vit_tiny_twin",
     ]
-    assert snnpd.list_datasets() == [
-        "basic_motions",
-        "cifar10",
-        "cifar100",
-        "digits",
-        "event_digits",
-        "fashion_mnist",
-        "idx",
-        "japanese_vowels",
-        "mnist",
-        "ts",
-    ]
+    datasets = (
+        "asl_dvs basic_motions cifar10 cifar100 cifar10_dvs digits dvs_gesture dvs_lip emnist "
+        "event_digits event_images fashion_mnist idx image_folder imagenet irregular "
+        "japanese_vowels kmnist listops lra_image lra_listops lra_pathfinder lra_text mnist "
+        "ncaltech101 nmnist pathfinder shd ssc svhn tiny_imagenet ts"
+    )
+    assert snnpd.list_datasets() == datasets.split()
 
 
 def test_shiftmax_has_its_signature() -> None:

@@ -15,7 +15,7 @@ COMMANDS: dict[str, str] = {
     "train": "snnpd.cli.train:main",
     "evaluate": "snnpd.cli.evaluate:main",
     "models": "snnpd.cli.listing:models",
-    "datasets": "snnpd.cli.listing:datasets",
+    "datasets": "snnpd.cli.datasets:main",
     "recipes": "snnpd.cli.listing:recipes",
     "doctor": "snnpd.cli.doctor:main",
 }
@@ -26,7 +26,7 @@ commands:
   train      train a network: a recipe, its options overridden on the command line (--help lists them)
   evaluate   read the test accuracy of a finished run again, to the last sample
   models     networks, attentions and neurons by name
-  datasets   data sets by name
+  datasets   data sets by name; `datasets inspect NAME` shows statistics and a picture of one
   recipes    recipes by name
   doctor     versions, devices, and which neuron implementation runs
 """

@@ -1,4 +1,4 @@
-"""`snnpd models`, `snnpd datasets`, `snnpd recipes`."""
+"""`snnpd models`, `snnpd recipes`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,7 +10,6 @@ from rich.table import Table
 
 from snnpd.attention.table import ANALOG, SPIKING
 from snnpd.cli.recipes import find_recipe, list_recipes, shipped_results
-from snnpd.datasets.table import DATASETS
 from snnpd.errors import UsageError
 from snnpd.models.table import MODELS
 from snnpd.neurons.table import NEURONS
@@ -26,13 +25,6 @@ def models(argv: Sequence[str]) -> int:
     _show("attentions of spiking networks: --model.attention", _described(SPIKING))
     _show("attentions of ANN twins: --model.attention", _described(ANALOG))
     _show("neurons: --model.neuron", _described(NEURONS))
-    return 0
-
-
-def datasets(argv: Sequence[str]) -> int:
-    """Lists data sets."""
-    _no_options("datasets", argv)
-    _show("data sets: --data.name", _described(DATASETS))
     return 0
 
 

@@ -1,0 +1,151 @@
+"""`snnpd datasets`: the list of data sets, and `snnpd datasets inspect NAME`, a look at one without training."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from snnpd import create_dataset
+from snnpd.analysis import plot_samples
+from snnpd.datasets.facts import FACTS, KINDS
+from snnpd.datasets.progress import track_slow
+from snnpd.datasets.splits import Splits
+from snnpd.errors import UsageError
+
+# Statistics are of this many samples at most, at equal distance: an epoch of a large set takes minutes.
+_LOOKED_AT = 512
+_CLASSES_SHOWN = 12
+
+
+def main(argv: Sequence[str]) -> int:
+    """Lists data sets, or inspects one."""
+    if argv and argv[0] == "inspect":
+        return inspect(argv[1:])
+    if argv and argv[0] in ("-h", "--help"):
+        print(
+            "usage: snnpd datasets\n       snnpd datasets inspect NAME [--root FOLDER] [--set OPTION=VALUE ...]"
+        )
+        return 0
+    if argv:
+        raise UsageError(
+            f"snnpd datasets: unknown word {argv[0]!r}; it lists, or `inspect NAME` looks at one"
+        )
+    table = Table(title="data sets: --data.name", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for heading in ("name", "sample", "classes", "train / test", "licence", "files"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "classes"))
+    for kind in KINDS:
+        table.add_row(f"[dim]{kind}[/dim]")
+        for name, facts in FACTS.items():
+            if facts.kind == kind:
+                table.add_row(f"[bold]{name}[/bold]", *(value.replace("[", "\\[") for value in facts[1:]))
+    Console().print(table, "")
+    print(
+        "Files go into the folder given as --data.root. `snnpd datasets inspect NAME --root FOLDER` looks at a set."
+    )
+    return 0
+
+
+def inspect(argv: Sequence[str]) -> int:
+    """Statistics and a picture of samples of one data set, without training."""
+    parser = argparse.ArgumentParser(prog="snnpd datasets inspect", description=inspect.__doc__)
+    parser.add_argument("name", help="a name that `snnpd datasets` lists")
+    parser.add_argument("--root", help="folder of its files")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="OPTION=VALUE", help="options of the data set"
+    )
+    parser.add_argument("--samples", type=int, default=8, help="how many the picture shows (default 8)")
+    parser.add_argument("--out", type=Path, help="the picture (default NAME.png)")
+    options = parser.parse_args(argv)
+    if options.samples < 1:
+        raise UsageError(f"--samples is {options.samples}; give at least 1")
+    given = _options(options.set) | ({} if options.root is None else {"root": options.root})
+    splits = create_dataset(options.name, **given)
+    console = Console()
+    console.print(f"[bold]{splits.name}[/bold]: {splits.kind}, {splits.num_classes} classes", highlight=False)
+    console.print(_parts(splits), "")
+    console.print("as a network gets them, without augmentation")
+    console.print(_statistics(splits), "")
+    png = options.out or Path(f"{options.name}.png")
+    draw(splits, options.samples, png)
+    print(f"{min(options.samples, len(splits.train))} samples of the train part: {png}")
+    return 0
+
+
+def _options(words: Sequence[str]) -> dict[str, Any]:
+    options = {}
+    for word in words:
+        key, is_pair, value = word.partition("=")
+        if not is_pair:
+            raise UsageError(f"--set {word!r}; write OPTION=VALUE")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(
+                f"--set {word!r}: its value is no YAML; quote it or close its brackets"
+            ) from error
+    return options
+
+
+def _parts(splits: Splits) -> Table:
+    """How many samples of each class each part has."""
+    table = Table(box=None)
+    parts = {name: part for name in ("train", "val", "test") if (part := getattr(splits, name)) is not None}
+    table.add_column("class")
+    for name in parts:
+        table.add_column(name, justify="right")
+    counts = {n: np.bincount(part.labels, minlength=splits.num_classes) for n, part in parts.items()}
+    for number, name in islice(enumerate(splits.class_names), _CLASSES_SHOWN):
+        table.add_row(name, *(str(count[number]) for count in counts.values()))
+    if splits.num_classes > _CLASSES_SHOWN:
+        rest = [f"{count.min()} to {count.max()} each" for count in counts.values()]
+        table.add_row(f"... {splits.num_classes - _CLASSES_SHOWN} more", *rest)
+    table.add_row("[bold]all[/bold]", *(f"[bold]{len(part)}[/bold]" for part in parts.values()))
+    return table
+
+
+def _statistics(splits: Splits) -> Table:
+    """Shapes and values of samples as a network gets them, without augmentation."""
+    source: Any = splits.val or splits.test
+    chosen = np.linspace(0, len(source) - 1, min(_LOOKED_AT, len(source))).round().astype(int).tolist()
+    samples = [source[i][0] for i in track_slow(chosen, f"reading {splits.name}")]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for key, value in _figures(samples).items():
+        table.add_row(key, value)
+    return table
+
+
+def _figures(samples: Sequence[Tensor]) -> Mapping[str, str]:
+    values = torch.cat([sample.flatten() for sample in samples]).double()
+    shapes = {tuple(sample.shape) for sample in samples}
+    lengths = sorted({shape[0] for shape in shapes})
+    figures = {"samples looked at": str(len(samples))}
+    if len(shapes) == 1:
+        figures["shape"] = " × ".join(map(str, shapes.pop()))
+    else:
+        figures["shape"] = f"{lengths[0]} to {lengths[-1]} tokens × {samples[0].shape[1]}"
+    figures["mean, deviation"] = f"{values.mean():.3f}, {values.std():.3f}"
+    figures["range"] = f"{values.min():.3f} to {values.max():.3f}"
+    figures["zeros"] = f"{(values == 0).double().mean():.1%}"
+    if samples[0].ndim == 4:
+        steps = torch.stack([(sample != 0).double().mean((1, 2, 3)) for sample in samples]).mean(0)
+        figures["not zero, by step"] = "  ".join(f"{share:.1%}" for share in steps.tolist())
+    return figures
+
+
+def draw(splits: Splits, count: int, png: Path) -> None:
+    """The first samples of the train part, one class after the other, as the network gets them."""
+    train: Any = splits.train
+    by_class = [np.flatnonzero(train.labels == number).tolist() for number in range(splits.num_classes)]
+    rounds = (indices[turn] for turn in range(len(train)) for indices in by_class if turn < len(indices))
+    chosen = list(islice(rounds, count))
+    plot_samples(
+        [train[i][0] for i in chosen], [splits.class_names[int(train.labels[i])] for i in chosen], png
+    )

@@ -1,0 +1,89 @@
+"""`snnpd datasets`, and `snnpd datasets inspect`."""
+
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from snnpd.cli import main
+from snnpd.datasets.facts import FACTS
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_list_tells_of_every_set(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["datasets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name, facts in FACTS.items():
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert all(value in line for value in facts[1:])
+
+
+@pytest.mark.parametrize("width", ["40", "80"])
+def test_names_are_whole_in_a_narrow_terminal(
+    width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    assert main(["datasets"]) == 0
+    assert set(FACTS) <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["digits"], ["digits: image, 10 classes", "1293", "144", "360", "1 × 8 × 8", "digits.png"]),
+        (["event_digits"], ["6 × 2 × 20 × 20", "not zero, by step", "event_digits.png"]),
+        (["basic_motions", "--samples", "3"], ["100 × 6", "3 samples of the train part"]),
+        (["japanese_vowels"], ["tokens × 12", "9 classes"]),
+        (
+            ["digits", "--set", "val_fraction=0", "augment=false", "--out", "here/it.png"],
+            ["1437", "here/it.png"],
+        ),
+    ],
+)
+def test_inspect(words: list[str], told: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets", "inspect", *words]) == 0
+    out = capsys.readouterr().out
+    assert all(text in out for text in told), out
+    (png,) = Path().rglob("*.png")
+    assert imread(png).std() > 0.05
+
+
+def test_statistics_are_those_of_the_samples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets", "inspect", "digits", "--set", "val_fraction=0"]) == 0
+    rows = dict(
+        line.strip().split("  ", 1) for line in capsys.readouterr().out.splitlines() if "  " in line.strip()
+    )
+    # Standardised with the train part's statistics: the test part is near them.
+    mean, deviation = (float(word) for word in rows["mean, deviation"].split(","))
+    assert abs(mean) < 0.2
+    assert abs(deviation - 1) < 0.2
+    assert rows["samples looked at"].strip() == "360"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["look"], "unknown word 'look'"),
+        (["inspect", "digitz"], "unknown data set 'digitz'; did you mean 'digits'"),
+        (["inspect", "digits", "--set", "augment"], "--set 'augment'; write OPTION=VALUE"),
+        (["inspect", "digits", "--set", "augmnt=1"], "unknown option 'augmnt'; did you mean 'augment'"),
+        (["inspect", "digits", "--set", "augment=[1"], "--set 'augment=[1'"),
+        (["inspect", "digits", "--samples", "0"], "--samples is 0"),
+        (["inspect", "nmnist", "--root", "nowhere"], "nowhere"),
+    ],
+)
+def test_requests_that_cannot_be_met(
+    words: list[str], error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["datasets", *words]) == 2
+    told = capsys.readouterr().err.strip()
+    assert error in told
+    assert "\n" not in told
+    assert not list(Path().rglob("*.png"))
