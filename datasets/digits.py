@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from snnpd.datasets.arrays import Samples, split_arrays
-from snnpd.datasets.augment import RandomAffine
+from snnpd.datasets.augmentation.images import RandomAffine
+from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.carve import stratified_split
 from snnpd.datasets.splits import Splits
 from snnpd.datasets.standard import fit_pixels
@@ -22,7 +23,7 @@ WHITE = 16
 _TEST_SPLIT_SEED = 1797
 
 
-def digits(*, seed: int = 0, val_fraction: float = 0.1, augment: bool = True) -> Splits:
+def digits(*, seed: int = 0, val_fraction: float = 0.1, augment: Augment = True) -> Splits:
     """Handwritten digits: 1,797 real images of 8 × 8 pixels in 10 classes; 1,437 to train on, 360 to test.
 
     The test part is fixed and stratified; `seed` moves only the validation part and the augmentation (a shift
@@ -40,7 +41,7 @@ def digits(*, seed: int = 0, val_fraction: float = 0.1, augment: bool = True) ->
         class_names=CLASS_NAMES,
         fit=partial(fit_pixels, divisor=WHITE),
         divisor=WHITE,
-        augment=[RandomAffine()] if augment else [],
+        augment=choose_for_pictures(augment, "image", RandomAffine()),
         seed=seed,
         val_fraction=val_fraction,
     )

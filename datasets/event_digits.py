@@ -9,6 +9,7 @@ from torch import Tensor
 
 from snnpd.datasets.arrays import Samples, split_arrays
 from snnpd.datasets.augmentation.images import ShiftFlip
+from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.digits import CLASS_NAMES, WHITE, digit_samples
 from snnpd.datasets.events import Events
 from snnpd.datasets.frames import events_to_frames
@@ -32,7 +33,7 @@ def event_digits(
     signed: bool = False,
     seed: int = 0,
     val_fraction: float = 0.1,
-    augment: bool = True,
+    augment: Augment = True,
 ) -> Splits:
     """Event digits: the 1,797 `digits` (10 classes, the same 360 to test) before a simulated event camera.
 
@@ -59,7 +60,7 @@ def event_digits(
         Samples(_frames("test", time_steps, sensor, threshold, signed), test.labels),
         class_names=CLASS_NAMES,
         fit=fit_scale,
-        augment=[ShiftFlip(2)] if augment else [],
+        augment=choose_for_pictures(augment, "frames", ShiftFlip(2)),
         seed=seed,
         val_fraction=val_fraction,
     )

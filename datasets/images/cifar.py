@@ -9,6 +9,7 @@ import torch
 
 from snnpd.datasets.arrays import Samples, split_arrays
 from snnpd.datasets.augmentation.images import Augmentation, RandAugment, ShiftFlip
+from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.images.cifar_files import Arrays, read_binary, read_python
 from snnpd.datasets.images.public import PublicFile, listed
 from snnpd.datasets.labels import check_labels
@@ -78,7 +79,7 @@ def cifar10(
     root: str | None = None,
     seed: int = 0,
     val_fraction: float = 0.1,
-    augment: bool = True,
+    augment: Augment = True,
     randaugment: bool = False,
 ) -> Splits:
     """CIFAR-10: 50,000 train and 10,000 test colour images of 32 × 32 pixels in 10 classes.
@@ -100,7 +101,7 @@ def cifar100(
     root: str | None = None,
     seed: int = 0,
     val_fraction: float = 0.1,
-    augment: bool = True,
+    augment: Augment = True,
     randaugment: bool = False,
 ) -> Splits:
     """CIFAR-100: 50,000 train and 10,000 test colour images of 32 × 32 pixels in 100 (fine) classes.
@@ -116,9 +117,9 @@ def cifar100(
     return _cifar("cifar100", root, _CIFAR100_FORMATS, CIFAR100_NAMES, augmentations, seed, val_fraction)
 
 
-def _augmentations(augment: bool, randaugment: bool) -> list[Augmentation]:
-    chosen: list[Augmentation] = [ShiftFlip(4, flip=True)] if augment else []
-    return [*chosen, RandAugment()] if randaugment else chosen
+def _augmentations(augment: Augment, randaugment: bool) -> list[Augmentation]:
+    chosen = choose_for_pictures(augment, "image", ShiftFlip(4, flip=True))
+    return [*chosen, RandAugment()] if randaugment else [*chosen]
 
 
 def _cifar(

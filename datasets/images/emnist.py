@@ -6,6 +6,7 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 from snnpd.datasets.arrays import Samples, split_arrays
 from snnpd.datasets.augmentation.images import ShiftFlip
+from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.images.idx_parts import read_part, usual_folder
 from snnpd.datasets.images.public import PublicFile
 from snnpd.datasets.splits import Splits
@@ -43,7 +44,7 @@ def emnist(
     subset: str = "balanced",
     seed: int = 0,
     val_fraction: float = 0.1,
-    augment: bool = True,
+    augment: Augment = True,
 ) -> Splits:
     """EMNIST: handwritten characters, 28 × 28 pixels; "balanced" has 112,800 train and 18,800 test images.
 
@@ -75,7 +76,7 @@ def emnist(
         class_names=tuple(chosen.class_names),
         fit=partial(fit_pixels, divisor=_WHITE),
         divisor=_WHITE,
-        augment=[ShiftFlip(2)] if augment else [],
+        augment=choose_for_pictures(augment, "image", ShiftFlip(2)),
         seed=seed,
         val_fraction=val_fraction,
     )

@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from snnpd.datasets.arrays import split_arrays
-from snnpd.datasets.augmentation.images import ShiftFlip
+from snnpd.datasets.augmentation.images import Augmentation, ShiftFlip
+from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.images.idx_files import read_idx
 from snnpd.datasets.images.idx_parts import find_idx, read_part, usual_folder
 from snnpd.datasets.images.public import PublicFile, listed
@@ -57,7 +58,7 @@ def idx_folder(
     num_classes: int | None = None,
     seed: int = 0,
     val_fraction: float = 0.1,
-    augment: bool = False,
+    augment: Augment = False,
 ) -> Splits:
     """Any grey images in MNIST's layout, plain or `.gz`.
 
@@ -75,11 +76,13 @@ def idx_folder(
     if num_classes is None:
         num_classes = int(read_idx(find_idx(folder, "train-labels-idx1-ubyte", mend), ndim=1).max()) + 1
     names = tuple(str(number) for number in range(num_classes))
-    return _mnist_like("idx", folder, names, [ShiftFlip(2)] if augment else [], seed, val_fraction, mend)
+    return _mnist_like(
+        "idx", folder, names, choose_for_pictures(augment, "image", ShiftFlip(2)), seed, val_fraction, mend
+    )
 
 
 def mnist(
-    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: bool = True
+    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: Augment = True
 ) -> Splits:
     """MNIST: 60,000 train and 10,000 test images of handwritten digits, 28 × 28 pixels, 10 classes.
 
@@ -94,12 +97,12 @@ def mnist(
         f"fetch {listed(MNIST_FILES)} from https://ossci-datasets.s3.amazonaws.com/mnist and give root=FOLDER"
     )
     folder = usual_folder("mnist", root, MNIST_FOLDERS, "train", mend)
-    augmentations = [ShiftFlip(2)] if augment else []
+    augmentations = choose_for_pictures(augment, "image", ShiftFlip(2))
     return _mnist_like("mnist", folder, DIGIT_NAMES, augmentations, seed, val_fraction, mend)
 
 
 def fashion_mnist(
-    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: bool = True
+    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: Augment = True
 ) -> Splits:
     """Fashion-MNIST: 60,000 train and 10,000 test images of clothes, 28 × 28 pixels, 10 classes.
 
@@ -116,12 +119,12 @@ def fashion_mnist(
         f"https://github.com/zalandoresearch/fashion-mnist and give root=FOLDER"
     )
     folder = usual_folder("fashion_mnist", root, FASHION_FOLDERS, "train", mend)
-    augmentations = [ShiftFlip(2, flip=True)] if augment else []
+    augmentations = choose_for_pictures(augment, "image", ShiftFlip(2, flip=True))
     return _mnist_like("fashion_mnist", folder, FASHION_NAMES, augmentations, seed, val_fraction, mend)
 
 
 def kmnist(
-    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: bool = True
+    *, root: str | None = None, seed: int = 0, val_fraction: float = 0.1, augment: Augment = True
 ) -> Splits:
     """KMNIST: 60,000 train and 10,000 test images of cursive hiragana, 28 × 28 pixels, 10 classes.
 
@@ -134,7 +137,7 @@ def kmnist(
     """
     mend = f"fetch {listed(KMNIST_FILES)} from http://codh.rois.ac.jp/kmnist and give root=FOLDER"
     folder = usual_folder("kmnist", root, KMNIST_FOLDERS, "train", mend)
-    augmentations = [ShiftFlip(2)] if augment else []
+    augmentations = choose_for_pictures(augment, "image", ShiftFlip(2))
     return _mnist_like("kmnist", folder, KUZUSHIJI_NAMES, augmentations, seed, val_fraction, mend)
 
 
@@ -142,7 +145,7 @@ def _mnist_like(
     name: str,
     folder: Path,
     class_names: tuple[str, ...],
-    augment: Sequence[ShiftFlip],
+    augment: Sequence[Augmentation],
     seed: int,
     val_fraction: float,
     mend: str,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from snnpd.datasets.arrays import Samples, split_arrays
 from snnpd.datasets.augmentation.images import ShiftFlip
+from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.images.idx import DIGIT_NAMES
 from snnpd.datasets.images.mat_files import read_mat
 from snnpd.datasets.images.public import PublicFile
@@ -34,7 +35,7 @@ def svhn(
     root: str | None = None,
     seed: int = 0,
     val_fraction: float = 0.1,
-    augment: bool = True,
+    augment: Augment = True,
     extra: bool = False,
 ) -> Splits:
     """SVHN: 73,257 train and 26,032 test colour images of 32 × 32 pixels, 10 digits.
@@ -61,7 +62,7 @@ def svhn(
         class_names=DIGIT_NAMES,
         fit=partial(fit_pixels, divisor=_WHITE),
         divisor=_WHITE,
-        augment=[ShiftFlip(4)] if augment else [],
+        augment=choose_for_pictures(augment, "image", ShiftFlip(4)),
         seed=seed,
         val_fraction=val_fraction,
     )

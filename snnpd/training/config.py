@@ -69,7 +69,14 @@ class OptimConfig:
     label_smoothing: float = 0.0
     """Share of each target that is spread over all classes."""
     mixup: float = 0.0
-    """Mixup's alpha, for images; 0: none."""
+    """Mixup's alpha, for images and frames; 0: none. With `cutmix`, too, each batch gets one of the two. Training
+    accuracy then counts both classes of a blend, each with its share; validation and test are never mixed."""
+    cutmix: float = 0.0
+    """CutMix's alpha, for images and frames; 0: none. It keeps the alphabet of spikes, mixup does not."""
+    mixup_prob: float = 1.0
+    """Share of the batches that mixup or CutMix mixes."""
+    mixup_epochs: int | None = None
+    """Epochs, from the first, whose batches are mixed. None: all."""
     loss: Loss = "mean_rate"
     """`mean_rate`: cross-entropy of the mean logits; `tet`: mean of the cross-entropies of all time steps."""
     tet_lambda: float = 0.0
@@ -133,7 +140,7 @@ class Config:
 
 
 _RULES = {
-    "seed runtime.num_workers": (lambda v: v >= 0, "a whole number from 0 upwards"),
+    "seed optim.mixup_epochs runtime.num_workers": (lambda v: v >= 0, "a whole number from 0 upwards"),
     "time_steps optim.epochs optim.batch_size optim.accumulate runtime.devices runtime.threads": (
         lambda v: v >= 1,
         "a whole number from 1 upwards",
@@ -142,9 +149,9 @@ _RULES = {
         lambda v: 0 <= v < 1,
         "a number from 0 to below 1",
     ),
-    "optim.min_lr_ratio optim.tet_lambda": (lambda v: 0 <= v <= 1, "a number from 0 to 1"),
+    "optim.min_lr_ratio optim.tet_lambda optim.mixup_prob": (lambda v: 0 <= v <= 1, "a number from 0 to 1"),
     "optim.lr optim.dual_box": (lambda v: 0 < v < float("inf"), "a positive number"),
-    "optim.warmup_epochs optim.weight_decay optim.clip_norm optim.mixup optim.dual_penalty": (
+    "optim.warmup_epochs optim.weight_decay optim.clip_norm optim.mixup optim.cutmix optim.dual_penalty": (
         lambda v: 0 <= v < float("inf"),
         "a number from 0 upwards",
     ),

@@ -100,8 +100,12 @@ def load_chosen(model: nn.Module, folder: Path) -> Entry:
 
 
 def _check(config: Config, encode: Encoder, train_loader: Any) -> None:
-    if config.optim.mixup and encode.kind != "image":
-        raise UsageError(f"optim.mixup is {config.optim.mixup}, but mixup is for images only; set it to 0")
+    for name in ("mixup", "cutmix"):
+        alpha = getattr(config.optim, name)
+        if alpha and encode.kind == "series":
+            raise UsageError(
+                f"optim.{name} is {alpha}, but {name} is for images and frames only; set it to 0"
+            )
     if len(train_loader) == 0:
         raise UsageError("the train loader has no batch; lower the batch size, or do not drop the last batch")
 

@@ -1,4 +1,4 @@
-"""Classification losses over time steps, and mixup."""
+"""Classification losses over time steps."""
 
 import torch
 from torch import Tensor
@@ -14,8 +14,7 @@ def classification_loss(logits: Tensor, targets: Tensor, config: OptimConfig) ->
         mean_rate: CE(mean_t o(t), y)
         tet: (1 − λ) · mean_t CE(o(t), y) + λ · mean (o(t) − 1)²
     Source: Deng et al., 2022 (Temporal Efficient Training), eq. 8–10 with φ = 1. SpikingJelly's TET loss is
-    the
-        case λ = 0 without label smoothing; it takes no soft targets.
+        the case λ = 0 without label smoothing; it takes no soft targets.
     Shapes:
         logits: `[T, B, K]`; targets: class numbers `[B]`, or probabilities `[B, K]`.
     """
@@ -28,22 +27,3 @@ def classification_loss(logits: Tensor, targets: Tensor, config: OptimConfig) ->
         return entropy
     distance = functional.mse_loss(logits, torch.ones_like(logits))
     return (1 - config.tet_lambda) * entropy + config.tet_lambda * distance
-
-
-def mixup(x: Tensor, alpha: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Each sample blended with a partner from the batch; gives the blend, the partners and the sample's own share.
-
-    Equation: x' = λ x_i + (1 − λ) x_j, and the same for the targets (`mixed_targets`); λ ~ Beta(α, α).
-    Source: Zhang et al., 2018 (mixup); one λ a batch, as in their code.
-    Shapes:
-        x: `[B, ...]`; partners: `[B]`; share: `[]`.
-    """
-    share = torch.distributions.Beta(alpha, alpha).sample().to(x.device)
-    partners = torch.randperm(len(x)).to(x.device)
-    return torch.lerp(x[partners], x, share), partners, share
-
-
-def mixed_targets(y: Tensor, partners: Tensor, share: Tensor, num_classes: int) -> Tensor:
-    """The class probabilities `[B, num_classes]` of a blend that `mixup` made."""
-    targets = functional.one_hot(y, num_classes).to(share.dtype)
-    return torch.lerp(targets[partners], targets, share)

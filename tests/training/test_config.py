@@ -14,7 +14,8 @@ name out_dir seed time_steps encoding
 model.name model.attention model.neuron model.options
 data.name data.root data.val_fraction data.options
 optim.epochs optim.batch_size optim.accumulate optim.lr optim.min_lr_ratio optim.warmup_epochs optim.weight_decay
-optim.clip_norm optim.label_smoothing optim.mixup optim.loss optim.tet_lambda
+optim.clip_norm optim.label_smoothing optim.mixup optim.cutmix optim.mixup_prob optim.mixup_epochs
+optim.loss optim.tet_lambda
 optim.dual_penalty optim.dual_box optim.ema_decay
 runtime.accelerator runtime.devices runtime.strategy runtime.precision runtime.num_workers runtime.threads
 """
@@ -42,6 +43,9 @@ def test_yaml_round_trip() -> None:
         ({"seed": -1}, "seed is -1"),
         ({"optim": {"lr": float("nan")}}, "optim.lr is nan; give a positive number"),
         ({"optim": {"ema_decay": 1.0}}, "optim.ema_decay is 1.0"),
+        ({"optim": {"mixup_prob": 1.5}}, "optim.mixup_prob is 1.5; give a number from 0 to 1"),
+        ({"optim": {"mixup_epochs": -1}}, "optim.mixup_epochs is -1; give a whole number from 0 upwards"),
+        ({"optim": {"cutmix": -0.5}}, "optim.cutmix is -0.5; give a number from 0 upwards"),
         ({"data": {"val_fraction": 1.5}}, "data.val_fraction is 1.5"),
         ({"runtime": {"threads": 0}}, "runtime.threads is 0"),
         ({"name": "a/b"}, "name is 'a/b'; give a plain name"),

@@ -14,7 +14,9 @@ from snnpd.training.metrics import METRICS, MetricsLog, read_metrics
 from tests.training.toys import CPU, Toy, ToyData, same_weights, toy, toy_config, toy_fit
 
 FABRIC = make_fabric(CPU)
-ALL_OF_IT = {"ema_decay": 0.9, "mixup": 0.4, "accumulate": 2, "label_smoothing": 0.1, "loss": "tet"}
+ALL_OF_IT = {
+    "ema_decay": 0.9, "mixup": 0.4, "cutmix": 0.4, "accumulate": 2, "label_smoothing": 0.1, "loss": "tet",
+}  # fmt: skip
 
 
 def test_it_learns_and_keeps_the_best_epoch(tmp_path: Path) -> None:
@@ -172,8 +174,11 @@ def test_a_loss_that_is_no_number_stops_it(tmp_path: Path, where: str, message: 
 
 
 def test_settings_that_do_not_go_together(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="mixup is for images only"):
-        toy_fit(tmp_path, toy_config(mixup=0.2), encode=Encoder("direct", 3, "series"))
+    for name in ("mixup", "cutmix"):
+        with pytest.raises(
+            UsageError, match=f"optim.{name} is 0.2, but {name} is for images and frames only"
+        ):
+            toy_fit(tmp_path, toy_config(**{name: 0.2}), encode=Encoder("direct", 3, "series"))
     with pytest.raises(UsageError, match="no batch"):
         fit(toy(), [], None, toy_config(), folder=tmp_path, fabric=FABRIC)
     with pytest.raises(UsageError, match="has no checkpoint"):

@@ -4,8 +4,7 @@ from spikingjelly.activation_based.functional import temporal_efficient_training
 from torch.nn import functional
 
 from snnpd.training.config import OptimConfig
-from snnpd.training.losses import classification_loss, mixed_targets, mixup
-from snnpd.training.seeding import seeded
+from snnpd.training.losses import classification_loss
 
 LOGITS = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
 Y = torch.tensor([0, 3, 1, 1, 2])
@@ -35,22 +34,4 @@ def test_soft_targets_generalise_hard_ones(loss: str) -> None:
     one_hot = functional.one_hot(Y, 4).float()
     torch.testing.assert_close(
         classification_loss(LOGITS, one_hot, config), classification_loss(LOGITS, Y, config)
-    )
-
-
-def test_mixup_blends_inputs_and_targets_alike() -> None:
-    y = torch.arange(8)
-    x = functional.one_hot(y, 8).float().view(8, 1, 2, 4)
-    with seeded(1):
-        blend, partners, share = mixup(x, alpha=1.0)
-    targets = mixed_targets(y, partners, share, 8)
-    assert 0 < share < 1
-    assert not torch.equal(partners, y)
-    torch.testing.assert_close(blend.view(8, 8), targets)
-    torch.testing.assert_close(targets.sum(1), torch.ones(8))
-    # The blend of the losses is the loss of the blend.
-    logits = torch.randn(2, 8, 8)
-    hard = [classification_loss(logits, target, OptimConfig()) for target in (y, y[partners])]
-    torch.testing.assert_close(
-        classification_loss(logits, targets, OptimConfig()), torch.lerp(hard[1], hard[0], share)
     )

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from snnpd.datasets.augmentation.checks import check_below, check_three_channels, check_whole
 from snnpd.errors import UsageError
 
 Augmentation = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
@@ -28,6 +29,9 @@ class ShiftFlip:
 
     pad: int
     flip: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole(self, "pad")
 
     def __call__(
         self, x: Float[Tensor, "B *TC H W"], rngs: Sequence[np.random.Generator]
@@ -58,6 +62,11 @@ class RandomAffine:
     turn: float = 10.0
     zoom: float = 0.1
 
+    def __post_init__(self) -> None:
+        check_below(self, "shift", float("inf"))
+        check_below(self, "turn", float("inf"))
+        check_below(self, "zoom", 1)
+
     def __call__(
         self, x: Float[Tensor, "B C H W"], rngs: Sequence[np.random.Generator]
     ) -> Float[Tensor, "B C H W"]:
@@ -81,29 +90,37 @@ class RandomAffine:
         return math.cos(angle) / scale, math.sin(angle) / scale, self.shift * right, self.shift * down
 
 
+@dataclass(frozen=True)
 class RandAugment:
-    """Torchvision's RandAugment of colour images in [0, 1], seeded per sample.
+    """Torchvision's RandAugment of colour images in [0, 1], seeded per sample; `magnitude` is from 0 to 30.
 
     Source: Cubuk et al., 2020 (RandAugment).
 
     Raises:
-        UsageError: torchvision is missing or was built for another torch.
+        UsageError: torchvision is missing or was built for another torch; when called, images without colour.
     """
 
-    def __init__(self, num_ops: int = 2, magnitude: int = 9):
-        self.transform = _torchvision_transforms().RandAugment(num_ops, magnitude)
+    num_ops: int = 2
+    magnitude: int = 9
+
+    def __post_init__(self) -> None:
+        check_whole(self, "num_ops")
+        check_whole(self, "magnitude", 30)
+        _torchvision_transforms()
 
     def __call__(
-        self, x: Float[Tensor, "B 3 H W"], rngs: Sequence[np.random.Generator]
-    ) -> Float[Tensor, "B 3 H W"]:
+        self, x: Float[Tensor, "B C H W"], rngs: Sequence[np.random.Generator]
+    ) -> Float[Tensor, "B C H W"]:
         """The augmented images."""
+        check_three_channels(self, x)
+        transform = _torchvision_transforms().RandAugment(self.num_ops, self.magnitude)
         pixels = (x * 255).round().to(torch.uint8)
         images = []
         with torch.random.fork_rng(devices=[]):
             for image, rng in zip(pixels, rngs, strict=True):
                 # What torchvision draws from; `torch.manual_seed` would reseed the GPUs' generators as well.
                 torch.default_generator.manual_seed(int(rng.integers(2**63)))
-                images.append(self.transform(image))
+                images.append(transform(image))
         return torch.stack(images).float() / 255
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from snnpd.datasets.augment import RandAugment, RandomAffine, ShiftFlip
+from snnpd.datasets.augmentation.images import RandAugment, RandomAffine, ShiftFlip
 from snnpd.datasets.seeding import rng_for
 from snnpd.errors import UsageError
 
