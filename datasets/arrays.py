@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from snnpd.datasets.augment import Augmentation
+from snnpd.datasets.augmentation.images import Augmentation
 from snnpd.datasets.carve import carve_validation
 from snnpd.datasets.labels import check_every_class, check_labels
 from snnpd.datasets.seeding import rng_for

@@ -5,35 +5,37 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from snnpd.datasets.seeding import check_seed, permutation
-from snnpd.datasets.splits import Batch
+from snnpd.datasets.splits import Batch, TimedSample
 from snnpd.errors import UsageError
 
 
-def collate(samples: Sequence[tuple[Tensor, int]], pad_to: int | None = None) -> Batch:
+def collate(samples: Sequence[tuple[Tensor, int] | TimedSample], pad_to: int | None = None) -> Batch:
     """Samples side by side: images stacked, frames stacked time first, series padded with zeros and masked.
 
-    `pad_to` is the length that series are padded to; by default that of the longest of the batch.
+    `pad_to` is the length that series are padded to; by default that of the longest of the batch. Time stamps
+    are padded alongside.
 
     Raises:
-        UsageError: a sample with no known number of axes, or a series longer than `pad_to`.
+        UsageError: a sample with no known number of axes, a series longer than `pad_to`, or not one time stamp
+            for every token of every series.
     """
-    y = torch.tensor([label for _, label in samples], dtype=torch.int64)
+    y = torch.tensor([sample[1] for sample in samples], dtype=torch.int64)
     first = samples[0][0]
     if first.ndim == 2:
-        x, mask = pad_series([series for series, _ in samples], pad_to)
-        return Batch(x, y, mask)
+        x, mask = pad_series([sample[0] for sample in samples], pad_to)
+        return Batch(x, y, mask, pad_times(samples, x.shape[1]))
     if first.ndim not in (3, 4):
         raise UsageError(
             f"a sample has shape {tuple(first.shape)}; images are [C, H, W], frames [T, C, H, W], series [N, "
             "C]"
         )
     # Frames [T, C, H, W] stack along axis 1, images along axis 0.
-    return Batch(torch.stack([x for x, _ in samples], dim=first.ndim - 3), y)
+    return Batch(torch.stack([sample[0] for sample in samples], dim=first.ndim - 3), y)
 
 
 def pad_series(
@@ -53,6 +55,32 @@ def pad_series(
     for row, one in zip(x, series, strict=True):
         row[: len(one)] = one
     return x, torch.arange(length) < lengths[:, None]
+
+
+def pad_times(
+    samples: Sequence[tuple[Tensor, int] | TimedSample], length: int
+) -> Float64[Tensor, "B N"] | None:
+    """The time stamps of the samples, zero after the end; None where the samples have none.
+
+    Raises:
+        UsageError: some samples have time stamps and others none, or not one for every token.
+    """
+    timed = [sample for sample in samples if len(sample) == 3]
+    if not timed:
+        return None
+    if len(timed) < len(samples):
+        raise UsageError(
+            f"{len(timed)} of {len(samples)} samples have time stamps; give them to all series of a data set "
+            "or to none"
+        )
+    times = torch.zeros(len(timed), length, dtype=torch.float64)
+    for row, (series, _, stamps) in zip(times, timed, strict=True):
+        if stamps.shape != series.shape[:1]:
+            raise UsageError(
+                f"a series of {len(series)} tokens has time stamps of shape {list(stamps.shape)}; give one a token"
+            )
+        row[: len(stamps)] = stamps
+    return times
 
 
 class EpochSampler(Sampler[int]):

@@ -93,5 +93,5 @@ def first_sample(dataset: Any) -> Batch:
 def show(parts: Parts, batch: Batch) -> torch.Tensor:
     """The logits `[T, B, K]` for a batch, in evaluation mode, on the device where the network is."""
     device = next(parts.model.parameters()).device
-    x, mask = batch.x.to(device), None if batch.mask is None else batch.mask.to(device)
-    return forward(parts.model.eval(), parts.encode(x, mask), mask)
+    mask, times = (None if part is None else part.to(device) for part in (batch.mask, batch.times))
+    return forward(parts.model.eval(), parts.encode(batch.x.to(device), mask), mask, times)

@@ -10,6 +10,7 @@ from spikingjelly.activation_based.functional import reset_net
 from torch import Tensor, nn
 from torch.nn import functional
 
+from snnpd.errors import UsageError
 from snnpd.neurons import firing_rates
 from snnpd.training.devices import sum_over_processes
 from snnpd.training.encoding import Encoder
@@ -18,7 +19,7 @@ from snnpd.training.seeding import seeded
 
 
 class Batch(Protocol):
-    """What a loader gives: any named tuple with these three."""
+    """What a loader gives: any named tuple with these three; `times` besides, where series have time stamps."""
 
     @property
     def x(self) -> Tensor:
@@ -58,7 +59,7 @@ def evaluate(
             with seeded(seed, fabric.global_rank, index):
                 x = encode(batch.x, batch.mask)
             with fabric.autocast():
-                logits = forward(model, x, batch.mask).float().mean(0)
+                logits = forward(model, x, batch.mask, times_of(batch)).float().mean(0)
             loss += functional.cross_entropy(logits, batch.y, reduction="sum")
             correct += (logits.argmax(-1) == batch.y).sum()
             num_samples += len(logits)
@@ -71,10 +72,34 @@ def evaluate(
     )
 
 
-def forward(model: nn.Module, x: Tensor, mask: Tensor | None) -> Tensor:
-    """Logits per time step; first resets the state, for networks that do not do it themselves."""
+def forward(model: nn.Module, x: Tensor, mask: Tensor | None, times: Tensor | None = None) -> Tensor:
+    """Logits per time step; first resets the state, for networks that do not do it themselves.
+
+    The network is handed `mask` and `times` only where there are some: others need not know the words.
+    """
     reset_net(model)
-    return model(x) if mask is None else model(x, mask=mask)
+    given = {name: value for name, value in (("mask", mask), ("times", times)) if value is not None}
+    return model(x, **given)
+
+
+def times_of(batch: Batch) -> Tensor | None:
+    """The time stamps `[B, N]` of a batch of series that have some, else None."""
+    return getattr(batch, "times", None)
+
+
+def check_digits(times: Tensor, fabric: Fabric) -> None:
+    """Raises UsageError where time stamps that differ would reach a network that trains as equal ones.
+
+    Under mixed precision Fabric hands the network every floating-point input in 32 bits: time of day in a stamp
+    of seconds since 1970 would be gone, in training but not in evaluation.
+    """
+    precision = fabric.strategy.precision
+    rounded = precision.convert_input(times)
+    if bool(((times.diff() != 0) & (rounded.diff() == 0)).any()):
+        raise UsageError(
+            f"time stamps up to {times.abs().max().item():.0f} fall together in the 32 bits that runtime.precision "
+            f"{precision.precision!r} leaves them; set it to '32-true', or count them from each series' start"
+        )
 
 
 def rates_of(model: nn.Module, wanted: bool) -> AbstractContextManager[dict[str, float]]:

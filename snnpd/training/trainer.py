@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from snnpd.training.config import Config
 from snnpd.training.devices import sum_over_processes
 from snnpd.training.encoding import Encoder
-from snnpd.training.evaluate import Batch, forward, rates_of
-from snnpd.training.losses import classification_loss, mixed_targets, mixup
+from snnpd.training.evaluate import Batch, check_digits, forward, rates_of, times_of
+from snnpd.training.losses import classification_loss
+from snnpd.training.mixup import Mixing, draw_mixing
 from snnpd.training.nonfinite import NotFinite, first_nonfinite_gradient, first_nonfinite_layer
 from snnpd.training.objectives import layer_objectives
 from snnpd.training.optim import adamw, learning_rate, moving_average
@@ -28,19 +29,28 @@ class Presented(NamedTuple):
     x: Tensor
     y: Tensor
     mask: Tensor | None
-    partners: Tensor | None
-    share: Tensor | None
+    times: Tensor | None
+    mixing: Mixing | None
 
     def targets(self, num_classes: int) -> Tensor:
         """Class numbers, or the probabilities of a blend."""
-        if self.partners is None or self.share is None:
-            return self.y
-        return mixed_targets(self.y, self.partners, self.share, num_classes)
+        return self.y if self.mixing is None else self.mixing.targets(self.y, num_classes)
+
+    def num_correct(self, logits: Tensor) -> Tensor:
+        """How many of the samples have the class of their highest logit; a blend has each of its two in part."""
+        found = logits.argmax(-1)
+        if self.mixing is None:
+            return (found == self.y).sum()
+        return self.mixing.targets(self.y, logits.shape[-1]).gather(1, found[:, None]).sum()
 
 
 @dataclass(frozen=True)
 class TrainFigures:
-    """Means over an epoch's training batches of all processes."""
+    """Means over an epoch's training batches of all processes, as they were trained on: augmented and mixed.
+
+    Who names the class that a blend has λ of is right to λ, who names the other one to 1 − λ, as mixup's own
+    code counts: a perfect network stays below 1, and only validation says how it does on whole samples.
+    """
 
     loss: float
     accuracy: float
@@ -80,7 +90,7 @@ class Trainer:
         steps = _Steps(len(loader), self.config, epoch)
         lr, firing_rate = 0.0, None
         for index, batch in enumerate(loader):
-            group.append(self._present(self.fabric.to_device(batch)))
+            group.append(self._present(self.fabric.to_device(batch), epoch, index))
             is_last = len(group) == steps.group_size(index)
             with (
                 rates_of(self.model, index == 0) as rates,
@@ -127,18 +137,23 @@ class Trainer:
             self.average.module.load_state_dict(state["average"])
             self.average.n_averaged.fill_(state["num_averaged"])
 
-    def _present(self, batch: Batch) -> Presented:
-        x, partners, share = batch.x, None, None
-        if self.config.optim.mixup:
-            x, partners, share = mixup(x, self.config.optim.mixup)
-        return Presented(self.encode(x, batch.mask), batch.y, batch.mask, partners, share)
+    def _present(self, batch: Batch, epoch: int, index: int) -> Presented:
+        x, config = batch.x, self.config
+        place = {"seed": config.seed, "epoch": epoch, "rank": self.fabric.global_rank, "step": index}
+        mixing = draw_mixing(config.optim, len(batch.y), x.shape[-2:], **place)
+        if mixing is not None:
+            x = mixing.blend(x, batch_axis=1 if self.encode.kind == "frames" else 0)
+        times = times_of(batch)
+        if times is not None:
+            check_digits(times, self.fabric)
+        return Presented(self.encode(x, batch.mask), batch.y, batch.mask, times, mixing)
 
     def _backward(self, batch: Presented, group_size: int) -> Tensor:
         with layer_objectives(self.model, self.config.optim, self.fabric.device) as of_layers:
-            logits = forward(self.wrapped, batch.x, batch.mask)
+            logits = forward(self.wrapped, batch.x, batch.mask, batch.times)
         loss = classification_loss(logits, batch.targets(logits.shape[-1]), self.config.optim) + of_layers()
         self.fabric.backward(loss / group_size)
-        correct = (logits.detach().mean(0).argmax(-1) == batch.y).sum()
+        correct = batch.num_correct(logits.detach().mean(0))
         num_samples = len(batch.y)
         return torch.stack(
             [loss.detach() * num_samples, correct.float(), correct.new_tensor(num_samples).float()]
@@ -178,7 +193,7 @@ class Trainer:
 
     def _first_layer(self, group: list[Presented]) -> str | None:
         with torch.no_grad(), self.fabric.autocast():
-            runs = (partial(forward, self.model, batch.x, batch.mask) for batch in group)
+            runs = (partial(forward, self.model, b.x, b.mask, b.times) for b in group)
             return next(filter(None, (first_nonfinite_layer(self.model, run) for run in runs)), None)
 
 

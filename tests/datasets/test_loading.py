@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from snnpd.datasets.digits import digits
 from snnpd.datasets.loading import EpochSampler, collate, make_loader, set_epoch
-from snnpd.datasets.splits import Batch
+from snnpd.datasets.splits import Batch, TimedSample
 from snnpd.errors import UsageError
 
 
@@ -42,9 +43,31 @@ def test_series_are_padded_and_masked(pad_to: int | None, length: int) -> None:
     assert torch.equal(batch.x[..., 0], batch.mask * torch.tensor([[4.0], [6.0], [2.0]]))
 
 
+def timed(*lengths: int) -> list[TimedSample]:
+    return [TimedSample(torch.ones(n, 2), n, 1e9 + torch.arange(n).double() / 8) for n in lengths]
+
+
+@pytest.mark.parametrize(("pad_to", "length"), [(None, 5), (9, 9)])
+def test_time_stamps_are_padded_alongside(pad_to: int | None, length: int) -> None:
+    batch = collate(timed(3, 5, 1), pad_to)
+    assert batch.y.tolist() == [3, 5, 1]
+    assert batch.times.shape == (3, length)
+    # In float32 all of them would be 1e9.
+    assert batch.times[1, :5].tolist() == [1e9, 1e9 + 0.125, 1e9 + 0.25, 1e9 + 0.375, 1e9 + 0.5]
+    assert not batch.times[~batch.mask].any()
+    assert batch.times[batch.mask].min() == 1e9
+    assert collate(samples(6, 2)).times is None
+
+
 @pytest.mark.parametrize(
     ("given", "pad_to", "message"),
     [
+        ([*timed(3), *samples(6, 2)], None, "1 of 4 samples have time stamps"),
+        (
+            [TimedSample(torch.ones(3, 2), 0, torch.ones(2).double())],
+            None,
+            "3 tokens has time stamps of shape",
+        ),
         (samples(4), None, r"a sample has shape \(4,\)"),
         (samples(6, 2), 5, "a series has 6 tokens, pad_to is 5"),
     ],
@@ -102,6 +125,23 @@ def test_workers_change_nothing() -> None:
     for one, other in zip(alone, by_two, strict=True):
         assert torch.equal(one.x, other.x)
         assert torch.equal(one.y, other.y)
+
+
+class Stamps(Dataset):
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, index: int) -> TimedSample:
+        return timed(index + 1)[0]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_workers_bring_time_stamps() -> None:
+    alone, by_two = (list(make_loader(Stamps(), 4, shuffle=True, num_workers=n)) for n in (0, 2))
+    assert [len(batch.y) for batch in alone] == [4, 4, 1]
+    for one, other in zip(alone, by_two, strict=True):
+        assert torch.equal(one.times, other.times)
+        assert other.times.max() >= 1e9
 
 
 def test_epochs_change_order_and_augmentation() -> None:

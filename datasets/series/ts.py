@@ -1,11 +1,11 @@
-"""Multivariate time series from the UEA archive: a token is a moment, its channels are the measurements."""
+"""Time series of the UEA and UCR archives: a token is a moment, its channels are the measurements."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from snnpd.datasets.ragged import split_series
+from snnpd.datasets.ragged import SeriesOptions, split_series
+from snnpd.datasets.series.ts_files import LabelledSeries, read_ts, shipped_series
 from snnpd.datasets.splits import Splits
-from snnpd.datasets.ts_files import LabelledSeries, read_ts, shipped_series
 from snnpd.errors import UsageError
 
 
@@ -48,10 +48,10 @@ def japanese_vowels(
     Source: Kudo, Toyama & Shimbo, 1999; UCI and UEA archives, official split. Licence CC BY 4.0.
 
     Raises:
-        UsageError: aeon is missing, or files are missing or damaged.
+        UsageError: aeon is missing and no root given, or files are missing or damaged.
     """
     train, test = _JAPANESE_VOWELS.read(root)
-    return split_series("japanese_vowels", train, test, seed, val_fraction, jitter)
+    return split_series("japanese_vowels", train, test, SeriesOptions(seed, val_fraction, jitter))
 
 
 def basic_motions(
@@ -65,10 +65,10 @@ def basic_motions(
     Source: Clements, UEA archive, 2018, official split. No licence is stated.
 
     Raises:
-        UsageError: aeon is missing, or files are missing or damaged.
+        UsageError: aeon is missing and no root given, or files are missing or damaged.
     """
     train, test = _BASIC_MOTIONS.read(root)
-    return split_series("basic_motions", train, test, seed, val_fraction, jitter)
+    return split_series("basic_motions", train, test, SeriesOptions(seed, val_fraction, jitter))
 
 
 def ts_folder(
@@ -78,21 +78,31 @@ def ts_folder(
     seed: int = 0,
     val_fraction: float = 0.1,
     jitter: float = 0.0,
+    missing: str = "refuse",
+    times: bool = True,
+    from_start: bool = False,
 ) -> Splits:
-    """Any classification problem as `<problem>_TRAIN.ts` and `<problem>_TEST.ts` in the folder `root`.
+    """Any UEA or UCR problem as `<problem>_TRAIN.ts` and `<problem>_TEST.ts` in `root` or `root/<problem>`.
 
-    Size, channels, classes and licence are those of the files.
+    Size, channels, classes and licence are those of the files. `missing="indicate"` admits missing values: they
+    become 0, and as many channels again say which values are there. Time stamps are handed on where the files
+    have them; `times=False` leaves them out, `from_start` counts them from each series' first.
 
     Raises:
-        UsageError: aeon is missing, no root or problem, or files are missing or damaged.
+        UsageError: no root or problem, or files are missing or damaged.
     """
     if root is None or not problem:
         raise UsageError(
             "ts: give root=FOLDER and problem=NAME, for FOLDER/NAME_TRAIN.ts and FOLDER/NAME_TEST.ts"
         )
     train, test = _read_folder(Path(root).expanduser(), problem)
-    return split_series(problem, train, test, seed, val_fraction, jitter)
+    return split_series(
+        problem, train, test, SeriesOptions(seed, val_fraction, jitter, missing, times, from_start)
+    )
 
 
 def _read_folder(folder: Path, problem: str) -> tuple[LabelledSeries, LabelledSeries]:
+    # An archive of many problems unpacks to one folder each.
+    if not (folder / f"{problem}_TRAIN.ts").exists() and (folder / problem).is_dir():
+        folder = folder / problem
     return read_ts(folder / f"{problem}_TRAIN.ts"), read_ts(folder / f"{problem}_TEST.ts")

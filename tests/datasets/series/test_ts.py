@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from snnpd.datasets.series import basic_motions, japanese_vowels, ts_folder
+from snnpd import create_model
+from snnpd.datasets.loading import collate, make_loader
+from snnpd.datasets.series.ts import basic_motions, japanese_vowels, ts_folder
+from snnpd.datasets.series.ts_files import read_ts, shipped_series
 from snnpd.datasets.splits import Splits
-from snnpd.datasets.ts_files import read_ts
 from snnpd.errors import UsageError
 from tests.datasets.contract import DatasetContract
-from tests.datasets.files import write_ts
+from tests.datasets.files import write_ts, write_ts_text
 
 aeon_datasets = pytest.importorskip("aeon.datasets")
 SHIPPED = Path(aeon_datasets.__file__).parent / "data"
@@ -97,14 +99,31 @@ def cut(fraction: float) -> Callable[[bytes], bytes]:
 DAMAGE: list[tuple[Callable[[bytes], bytes], str]] = [
     (cut(0.0), "empty file"),
     (cut(0.5), "truncated or damaged"),
-    (lambda content: content[: content.index(b"@data")], "no case after @data"),
-    (lambda content: content.replace(b" true low high", b""), "truncated or damaged"),
+    (lambda content: content[: content.index(b"@data")], "no @data line"),
+    (
+        lambda content: content[content.index(b"@data") + 6 :],
+        "before @data, expected a line that begins with @",
+    ),
+    (lambda content: b"PK\x03\x04" + bytes(range(256)), "before @data, expected a line that begins with @"),
+    (lambda content: content.replace(b" true low high", b""), "found no '@classLabel true' with names"),
+    (lambda content: content.replace(b" true low high", b" false"), "found no '@classLabel true' with names"),
+    (lambda content: content.replace(b"@uni", b"@targetLabel true\n@uni"), "a regression problem"),
     (lambda content: content[: content.index(b"@data") + 6], "no case after @data"),
     # Cut before the class of the last case, and within its numbers where the case has lost a channel.
     (lambda content: content[: content.rindex(b":") + 1], "case 20 ends in '', expected one of the header's"),
-    (lambda content: content[: content.rindex(b":")], "Inconsistent number of dimensions in case 20"),
+    (lambda content: content[: content.rindex(b":")], "case 20 ends in '"),
+    (
+        lambda content: content[: content.rindex(b":")] + b":low:low",
+        "case 20 has 'low' where a number belongs",
+    ),
+    (
+        lambda content: content[: content.rindex(b":", 0, -6)] + b":low",
+        "case 20 has 2 channels, the first case 3",
+    ),
+    (lambda content: content + b":high\n", "case 21 has no values before its class"),
+    (lambda content: content.replace(b"0", b"_", 1), "where a number belongs"),
     (lambda content: content.replace(b":high", b":hi", 1), "case 2 ends in 'hi'"),
-    (lambda content: content.replace(b":", b",1.0:", 1), "has a different number of observations"),
+    (lambda content: content.replace(b":", b",1.0:", 1), "case 1 has 4 values in channel 2, 5 in channel 1"),
     (lambda content: content[:300] + b"\xff\xfe" + content[300:], "truncated or damaged"),
 ]
 
@@ -119,11 +138,85 @@ def test_damaged_ts_files(tmp_path: Path, damage: Callable[[bytes], bytes], mess
     assert "\n" not in str(caught.value)
 
 
-def test_missing_values_are_refused(tmp_path: Path) -> None:
-    series, name = toy(1)[0]
-    series[1, 2] = np.nan
-    with pytest.raises(UsageError, match="case 2 has missing or infinite values"):
-        read_ts(write_ts(tmp_path / "Toy_TRAIN.ts", [*toy(1), (series, name)]))
+def check_against_aeon(path: Path) -> list[torch.Tensor]:
+    """Every element, every length and every class name of a file; gives the series."""
+    ours = read_ts(path)
+    theirs, names = aeon_datasets.load_from_ts_file(str(path))
+    assert ours.names == names.tolist()
+    assert len(ours.series) == len(theirs) > 0
+    for one, other in zip(ours.series, theirs, strict=True):
+        assert np.array_equal(one.numpy(), other.T.astype(np.float32), equal_nan=True)
+    return ours.series
+
+
+PROBLEMS = [
+    "JapaneseVowels",
+    "BasicMotions",
+    "ArrowHead",
+    "ItalyPowerDemand",
+    "PickupGestureWiimoteZ",
+    "UnitTest",
+]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_we_read_what_aeon_reads(problem: str) -> None:
+    """Problems as the archive has them, with one channel and more, of equal and of unequal lengths."""
+    parts = [check_against_aeon(SHIPPED / problem / f"{problem}_{part}.ts") for part in ("TRAIN", "TEST")]
+    splits = ts_folder(root=str(SHIPPED), problem=problem, val_fraction=0)
+    assert [len(part) for part in (splits.train, splits.test)] == [len(part) for part in parts]
+    assert splits.input_shape == (max(len(one) for part in parts for one in part), parts[0][0].shape[1])
+
+
+@pytest.mark.parametrize(
+    "cases", [["1,?,3:4,5,NaN:low", "7,8,?:2,3,4:high"], ["1,?:4,?:low", "?,8,9:2,3,4:high"]]
+)
+def test_we_miss_what_aeon_misses(tmp_path: Path, cases: list[str]) -> None:
+    found = check_against_aeon(write_ts_text(tmp_path / "Toy_TRAIN.ts", cases))
+    assert 0 < sum(int(one.isnan().sum()) for one in found) < 4
+
+
+@pytest.mark.parametrize(
+    ("factory", "part"), [(f, p) for f in ("japanese_vowels", "basic_motions") for p in ("train", "test")]
+)
+def test_samples_are_the_series_of_aeon(factory: str, part: str) -> None:
+    """Through the whole data set: what a sample undone is, aeon's loader gives."""
+    made = {"japanese_vowels": japanese_vowels, "basic_motions": basic_motions}[factory](val_fraction=0)
+    series, names = getattr(aeon_datasets, f"load_{factory}")(split=part)
+    dataset = getattr(made, part)
+    assert [made.class_names[label] for label in dataset.labels] == names.tolist()
+    for (x, _), one in zip((dataset[i] for i in range(len(dataset))), series, strict=True):
+        torch.testing.assert_close(
+            dataset.standard.undo(x), torch.from_numpy(one.T).float(), atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["spikingformer_tiny", "vit_tiny_twin"])
+def test_padding_changes_no_logit(name: str) -> None:
+    """A series alone and at its own length, and among others and padded to the longest of the data set."""
+    splits = japanese_vowels()
+    torch.manual_seed(0)
+    model = create_model(
+        name, num_classes=9, input_shape=splits.input_shape, dim=16, depth=1, num_heads=2
+    ).double()
+    batch = next(iter(make_loader(splits.test, 8, shuffle=False)))
+    assert (batch.mask.sum(1) < splits.input_shape[0]).sum() > 5
+    x = batch.x.double().expand(3, -1, -1, -1)
+    # Statistics under which neurons fire.
+    model(x, mask=batch.mask)
+    together = model.eval()(x, mask=batch.mask)
+    assert together.std(1).min() > 1e-4
+    for number in range(8):
+        alone = collate([splits.test[number]])
+        logits = model(alone.x.double().expand(3, -1, -1, -1), mask=alone.mask)
+        torch.testing.assert_close(logits[:, 0], together[:, number])
+
+
+def test_class_names_of_any_kind(tmp_path: Path) -> None:
+    """Aeon would spell these "baNaNa" and "1.0NaN"."""
+    names = ["Banana", "1.0nan", "-1", "2e0"]
+    path = write_ts(tmp_path / "Toy_TRAIN.ts", [(np.ones((1, 2)), name) for name in names], " ".join(names))
+    assert read_ts(path).names == ["banana", "1.0nan", "-1", "2e0"]
 
 
 @pytest.mark.parametrize(
@@ -164,5 +257,7 @@ def test_files_that_are_not_there(tmp_path: Path, request_: Callable[[str], Spli
 
 def test_without_aeon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aeon.datasets", None)
+    shipped_series.cache_clear()
     with pytest.raises(UsageError, match=r"series need aeon .* pip install 'snnpd\[series\]'"):
-        japanese_vowels(root=str(SHIPPED / "JapaneseVowels"))
+        japanese_vowels()
+    assert len(japanese_vowels(root=str(SHIPPED / "JapaneseVowels")).test) == 370
