@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +197,9 @@ def test_shipped_results_name_recipes(tmp_path: Path, monkeypatch: pytest.Monkey
     }
     (tmp_path / "results.json").write_text(json.dumps(shipped))
     monkeypatch.setattr(shelf, "RESULTS", tmp_path / "results.json")
-    assert shelf.twin_figure("digits-bsa") == ("digits-softmax", pytest.approx(0.98), 2)
-    assert shelf.twin_figure("digits-softmax") is None
-    assert shelf.twin_figure("mine") is None
+    config = parse_train(["--recipe", "digits-bsa"]).config
+    run = {"recipe": "digits-bsa", "data": "digits", "model": asdict(config.model)}
+    assert shelf.twin_figure(run) == ("digits-softmax", pytest.approx(0.98), 2)
+    model = run["model"] | {"options": config.model.options | {"dim": 32}}
+    for other in ({"recipe": "digits-softmax"}, {"recipe": "mine"}, {"data": "mnist"}, {"model": model}):
+        assert shelf.twin_figure(run | other) is None

@@ -47,8 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(str(stop))
         return 128 + stop.signum
     except (UsageError, TrainingError, OSError) as error:
-        _complain(f"error: {' '.join(str(error).split())}")
+        _complain(f"error: {_in_a_line(error)}")
         return 2
+
+
+def _in_a_line(error: BaseException) -> str:
+    text = str(error)
+    if text.startswith("Caught UsageError in"):
+        # A loader's worker sends its whole traceback; the message stands at the end.
+        text = text.rpartition(f"{UsageError.__module__}.{UsageError.__name__}: ")[2]
+    return " ".join(text.split())
 
 
 def _complain(line: str) -> None:

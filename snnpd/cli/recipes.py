@@ -1,8 +1,11 @@
 """Recipes: settings that reproduce a number, by name, and the numbers that they reached."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+import yaml
 
 import snnpd
 from snnpd.errors import UsageError, unknown
@@ -41,11 +44,22 @@ def shipped_results() -> dict[str, Any]:
     return read_json(RESULTS) if RESULTS.exists() else {}
 
 
-def twin_figure(recipe: str) -> tuple[str, float, int] | None:
-    """The recipe of the twin, its shipped mean test accuracy, and over how many seeds; None if none is shipped."""
+def twin_figure(summary: Mapping[str, Any]) -> tuple[str, float, int] | None:
+    """The recipe of a run's twin, its shipped mean test accuracy, and over how many seeds; None if none is shipped.
+
+    A run that overrode its recipe's data set, network or sizes has no twin.
+    """
     results = shipped_results()
-    twin = results.get(recipe, {}).get("twin")
+    twin = results.get(summary["recipe"], {}).get("twin")
     if twin not in results:
+        return None
+    tree = yaml.safe_load(find_recipe(summary["recipe"]).read_text(encoding="utf-8"))
+    model = tree["model"]
+    if (summary["data"], summary["model"]["name"], summary["model"]["options"]) != (
+        tree["data"]["name"],
+        model["name"],
+        model.get("options", {}),
+    ):
         return None
     accuracies = results[twin]["test_accuracy"]
     return twin, mean(accuracies), len(accuracies)

@@ -112,7 +112,7 @@ def print_table(summary: dict[str, Any], folder: Path) -> None:
     table.add_column(overflow="fold")
     counts = f"{summary['test_correct']} of {summary['test_total']}"
     table.add_row("test accuracy", f"{summary['test_accuracy']:.2%}  ({counts})")
-    if twin := twin_figure(summary["recipe"]):
+    if twin := twin_figure(summary):
         name, accuracy, num_seeds = twin
         table.add_row("its ANN twin", f"{accuracy:.2%}  ({name}, shipped mean of {num_seeds} seeds)")
     if summary["val_accuracy"] is not None:
