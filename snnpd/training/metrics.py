@@ -32,8 +32,8 @@ class EpochRecord:
     """One line of `metrics.jsonl`.
 
     `train_*` are means over the epoch's batches as they were trained on (augmented, mixed: a blend counts for
-    both its classes by their shares, while the weights changed); `firing_rate` is the mean over layers at the epoch's first batch, None without neurons; `lr`
-    that of its last step.
+    both its classes by their shares, while the weights changed); `firing_rate` is the mean over layers at the
+    epoch's first batch, None without neurons; `lr` that of its last step.
     """
 
     epoch: int
