@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"errors"},
-    {"shapes", "registry", "jit", "cuda_code"},
+    {"atomic", "shapes", "registry", "jit", "cuda_code"},
     {"spikes", "expansion"},
     {"neurons"},
     {"projections"},

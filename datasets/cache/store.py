@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snnpd.atomic import write_atomic
 from snnpd.datasets.cache.room import is_at, make_room
 from snnpd.datasets.cache.shard import CannotStore, DamagedShard, Shard, storing, write_shard
 
@@ -143,16 +144,7 @@ class ShardStore:
         """Writes a small file beside and renames it; one left by a killed process is written over."""
         with self.locked():
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(path.name + ".tmp")
-            try:
-                with beside.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(beside, path)
-            except BaseException:
-                beside.unlink(missing_ok=True)
-                raise
+            write_atomic(path, content)
 
 
 def say(line: str) -> None:

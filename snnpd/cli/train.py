@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
+from snnpd.atomic import write_atomic
 from snnpd.cli.compose import Parts, compose
 from snnpd.cli.options import CONFIG_FILE, Request, parse_train
 from snnpd.cli.pictures import draw_pictures
@@ -14,7 +15,7 @@ from snnpd.cli.report import SUMMARY, environment, headline, print_table, summar
 from snnpd.cli.stopping import Stopped
 from snnpd.training import Checkpoints, evaluate, fit, make_fabric
 from snnpd.training.config import to_yaml
-from snnpd.training.files import new_run_folder, read_json, write_atomic, write_json
+from snnpd.training.files import new_run_folder, read_json, write_json
 from snnpd.training.loop import CHECKPOINTS
 
 ENVIRONMENT = "environment.json"

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from snnpd.atomic import write_atomic
 from snnpd.errors import TrainingError, UsageError
-from snnpd.training.files import read_json, write_atomic, write_json
+from snnpd.training.files import read_json, write_json
 
 MANIFEST = "manifest.json"
 

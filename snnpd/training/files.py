@@ -1,27 +1,12 @@
-"""Files that are whole or not there at all, and run folders."""
+"""JSON files, and run folders."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
+from snnpd.atomic import write_atomic
 from snnpd.errors import UsageError
-
-
-def write_atomic(path: Path, content: bytes | memoryview) -> None:
-    """Writes a file beside, forces it to the disk, then renames it: a reader sees the old file or the new one."""
-    beside = path.with_name(path.name + ".tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -68,13 +53,3 @@ def newest_run_folder(out_dir: Path, name: str) -> Path:
     if not found:
         raise UsageError(f"no run {name!r} in {out_dir}/ to resume; leave out --resume to begin it")
     return max(found)[1]
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without it a power cut can undo the renaming. Windows cannot open folders, and needs no sync.
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

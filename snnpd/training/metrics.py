@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from snnpd.training.files import write_atomic
+from snnpd.atomic import write_atomic
 
 METRICS = "metrics.jsonl"
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from snnpd.atomic import write_atomic
 from snnpd.errors import TrainingError, UsageError
 from snnpd.training import files
 from snnpd.training.checkpoint import MANIFEST, Checkpoints
-from snnpd.training.files import new_run_folder, newest_run_folder, write_atomic
+from snnpd.training.files import new_run_folder, newest_run_folder
 
 
 def saved(folder: Path, accuracies: list[float | None], losses: list[float] | None = None) -> Checkpoints:

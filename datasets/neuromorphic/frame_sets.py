@@ -1,0 +1,55 @@
+"""Data sets of event cameras as frames: what they share once their clips are found."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from snnpd.datasets.augmentation.frames import Translate
+from snnpd.datasets.augmentation.table import Chosen, choose_augmentations
+from snnpd.datasets.events import Sensor
+from snnpd.datasets.neuromorphic.decode import AnyFormat, Read
+from snnpd.datasets.neuromorphic.framing import Framing, frame_shape
+from snnpd.datasets.recordings import Parts, split_recordings
+from snnpd.datasets.splits import Splits
+
+Augment = bool | str | Mapping[str, Any] | Sequence[Any]
+ANY_FORMAT = AnyFormat()
+
+
+def frame_splits(
+    name: str,
+    parts: Parts,
+    sensor: Sensor,
+    framing: Framing,
+    *,
+    class_names: tuple[str, ...],
+    augment: Augment,
+    default: Callable[[int], Chosen],
+    seed: int,
+    val_fraction: float,
+    read: Read = ANY_FORMAT,
+) -> Splits:
+    """The parts of a data set of event frames; `augment` True takes the set's `default` augmentations,
+    given the shorter side of a frame.
+
+    Raises:
+        UsageError: damaged recordings or options that do not fit.
+    """
+    pipeline = framing.pipeline(sensor, read)
+    shape = frame_shape(pipeline)
+    return split_recordings(
+        name,
+        "frames",
+        parts,
+        pipeline,
+        class_names=class_names,
+        input_shape=shape,
+        augment=choose_augmentations(augment, "events", default(min(shape[-2:]))),
+        seed=seed,
+        val_fraction=val_fraction,
+    )
+
+
+def shifts(side: int) -> Chosen:
+    """Shifts by up to a sixteenth of the side, and by a pixel at least."""
+    pixels = max(1, side // 16)
+    return Chosen(samples=(Translate(pixels, pixels),))
