@@ -38,15 +38,24 @@ def carve_validation(labels: NDArray[np.int64], fraction: float, seed: int) -> t
     Raises:
         UsageError: fraction not in [0, 1), or too small or too large for some class.
     """
-    check_seed(seed)
-    if not 0.0 <= fraction < 1.0:
-        raise UsageError(f"val_fraction is {fraction}; give a number from 0 (no validation part) to below 1")
-    if fraction == 0.0:
+    if not wants_validation(fraction, seed):
         return np.arange(len(labels)), None
     try:
         return stratified_split(labels, round(len(labels) * fraction), seed)
     except UsageError as error:
         raise UsageError(f"val_fraction {fraction} does not fit: {error}") from error
+
+
+def wants_validation(fraction: float, seed: int) -> bool:
+    """Whether there is to be a validation part.
+
+    Raises:
+        UsageError: fraction not in [0, 1), or a seed below 0.
+    """
+    check_seed(seed)
+    if not 0.0 <= fraction < 1.0:
+        raise UsageError(f"val_fraction is {fraction}; give a number from 0 (no validation part) to below 1")
+    return fraction > 0
 
 
 def _largest_remainders(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from snnpd.datasets.carve import Indices, carve_validation
+from snnpd.datasets.carve import Indices, wants_validation
 from snnpd.datasets.seeding import permutation
 from snnpd.errors import UsageError
 
@@ -13,7 +13,7 @@ from snnpd.errors import UsageError
 def carve_groups(
     groups: Sequence[str], labels: Int64[np.ndarray, "_"], fraction: float, seed: int
 ) -> tuple[Indices, Indices | None]:
-    """The indices `(train, val)` of a training set whose samples come from `groups`, one name a sample.
+    """The indices `(train, val)` of a training set whose samples come from `groups`, one a sample.
 
     Held are `fraction` of the groups, rounded, one at least, drawn by `seed`; at fraction 0 `val` is None.
 
@@ -38,16 +38,3 @@ def carve_groups(
             f"{', '.join(sorted(held_names))}; choose another fraction or seed"
         )
     return kept, held
-
-
-def wants_validation(fraction: float, seed: int) -> bool:
-    """Whether there is to be a validation part.
-
-    Raises:
-        UsageError: fraction not in [0, 1), or a seed below 0.
-    """
-    # Any two samples will do to have both checked.
-    return (
-        carve_validation(np.zeros(2, dtype=np.int64), 0.5 if 0 < fraction < 1 else fraction, seed)[1]
-        is not None
-    )

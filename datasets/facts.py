@@ -42,7 +42,7 @@ FACTS: dict[str, Facts] = {
     "ncaltech101": Facts(
         EVENTS, "10×2×180×240", "101", "8,709 in all", "CC BY-SA 4.0", "Caltech101/<class>/*.bin"
     ),
-    "asl_dvs": Facts(EVENTS, "10×2×180×240", "24", "100,800 in all", _NONE_STATED, "<letter>/*.mat"),
+    "asl_dvs": Facts(EVENTS, "10×2×180×240", "24", "80,640 / 20,160", _NONE_STATED, "<letter>/*.mat"),
     "dvs_lip": Facts(
         EVENTS,
         "30×2×128×128",

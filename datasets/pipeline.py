@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnpd.datasets import representations
 from snnpd.datasets.cache.arrays import ArrayCache
 from snnpd.datasets.cache.samples import CachedSamples
 from snnpd.datasets.cache.sources import SourceItem
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Events, Sensor
-from snnpd.datasets.simulator.clips import Clip
 
 # Their `repr` says everything, besides the files, that the result depends on: the cache knows it by that.
 Decode = Callable[[Clip], Events]
@@ -73,9 +74,9 @@ class Recordings:
         return np.clip(array, -32768, 32767).astype(np.int16) if array.dtype == np.int32 else array
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        # A copy: what the cache gives is read-only.
-        x = torch.from_numpy(np.array(array, dtype=np.float32))
-        return x.sign() * x.abs().log1p() if self.pipeline.log_counts else x
+        # A copy: what the cache gives is read-only. In numpy: torch would wake all its threads for one sample.
+        x = np.array(array, dtype=np.float32)
+        return torch.from_numpy(np.copysign(np.log1p(np.abs(x)), x) if self.pipeline.log_counts else x)
 
     def _open(self, name: str, cache: ArrayCache) -> CachedSamples:
         decode, represent = self.pipeline.decode, self.pipeline.represent
@@ -84,7 +85,8 @@ class Recordings:
             f"{name}-events" if self.keep_events else name,
             [SourceItem(clip.path, clip.item) for clip in self.clips],
             " ".join(repr(step) for step in (*steps, self.pipeline.sensor)),
-            [sys.modules[type(step).__module__] for step in steps],
+            # What holds another representation does not import its module.
+            [representations, *(sys.modules[type(step).__module__] for step in steps)],
             self._build,
         )
         samples.prepare()

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from snnpd.datasets.augmentation.table import Chosen
-from snnpd.datasets.carve import carve_validation
-from snnpd.datasets.carve_groups import carve_groups, wants_validation
+from snnpd.datasets.carve import carve_validation, wants_validation
+from snnpd.datasets.carve_groups import carve_groups
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.labels import check_every_class, check_labels
 from snnpd.datasets.pipeline import Pipeline, Recordings
 from snnpd.datasets.progress import track_slow
 from snnpd.datasets.seeding import rng_for
-from snnpd.datasets.simulator.clips import Clip
 from snnpd.datasets.splits import Kind, Splits, TimedSample
 from snnpd.datasets.standard import Standard
 

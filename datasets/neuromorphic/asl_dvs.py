@@ -1,9 +1,10 @@
 """ASL-DVS: letters of the American sign language before an event camera."""
 
+from snnpd.datasets.augmentation.table import Augment
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.decode import AnyFormat
 from snnpd.datasets.neuromorphic.folders import class_clips, fixed_test
-from snnpd.datasets.neuromorphic.frame_sets import Augment, frame_splits, shifts
+from snnpd.datasets.neuromorphic.frame_sets import frame_splits, shifts
 from snnpd.datasets.neuromorphic.framing import Framing, Options, Size
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, tonic_fetch
 from snnpd.datasets.recordings import Parts

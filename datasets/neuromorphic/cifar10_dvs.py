@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from snnpd.datasets.augmentation.nda import NDA
-from snnpd.datasets.augmentation.table import Chosen
+from snnpd.datasets.augmentation.table import Augment, Chosen
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.images.cifar import CIFAR10_NAMES
 from snnpd.datasets.neuromorphic.decode import AnyFormat
 from snnpd.datasets.neuromorphic.folders import class_clips
-from snnpd.datasets.neuromorphic.frame_sets import Augment, frame_splits
+from snnpd.datasets.neuromorphic.frame_sets import frame_splits
 from snnpd.datasets.neuromorphic.framing import Framing, Options, Size
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, tonic_fetch
 from snnpd.datasets.recordings import Parts
-from snnpd.datasets.simulator.clips import Clip
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError, unknown
 

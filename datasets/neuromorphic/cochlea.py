@@ -4,20 +4,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from snnpd.datasets.augmentation.table import Chosen
+from snnpd.datasets.augmentation.table import Augment, Chosen, choose_augmentations
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Events
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, file_stamp, tonic_fetch
 from snnpd.datasets.neuromorphic.spike_bins import COCHLEA, ChannelBins, ShiftBands
 from snnpd.datasets.pipeline import Pipeline, make_cache
-from snnpd.datasets.readers.h5 import child, open_h5, read_array
-from snnpd.datasets.readers.spikes import read_spike_labels, read_spikes
+from snnpd.datasets.readers.spikes import (
+    BLOCK,
+    read_class_names,
+    read_speakers,
+    read_spike_labels,
+    read_spikes,
+)
 from snnpd.datasets.recordings import Parts, split_recordings
-from snnpd.datasets.simulator.clips import Clip
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
-
-# Opening a file takes longer than reading an entry: so many that follow each other are read at once.
-_BLOCK = 32
 
 _ZENKE = "https://zenkelab.org/datasets/"
 SHD = Origin(
@@ -54,7 +56,7 @@ def shd(
     channels: int = 140,
     times: bool = False,
     cache: bool | str = True,
-    augment: bool = True,
+    augment: Augment = True,
     seed: int = 0,
     val_fraction: float = 0.1,
 ) -> Splits:
@@ -86,7 +88,7 @@ def ssc(
     channels: int = 140,
     times: bool = False,
     cache: bool | str = True,
-    augment: bool = True,
+    augment: Augment = True,
     seed: int = 0,
     val_fraction: float = 0.1,
 ) -> Splits:
@@ -114,14 +116,19 @@ class Spikes:
 
     def __call__(self, clip: Clip) -> Events:
         """The spikes, sorted by time."""
-        number, place = divmod(clip.entry or 0, _BLOCK)
-        return _read_block(clip.path, file_stamp(clip.path), number * _BLOCK)[place]
+        number, place = divmod(clip.entry or 0, BLOCK)
+        return _read_block(clip.path, file_stamp(clip.path), number * BLOCK)[place]
 
 
 @lru_cache(maxsize=1)
 def _read_block(path: Path, stamp: tuple[int, int], start: int) -> list[Events]:
-    stop = min(start + _BLOCK, len(read_spike_labels(path)))
+    stop = min(start + BLOCK, _num_recordings(path, stamp))
     return [recording.events for recording in read_spikes(path, range(start, stop))]
+
+
+@lru_cache(maxsize=8)
+def _num_recordings(path: Path, stamp: tuple[int, int]) -> int:
+    return len(read_spike_labels(path))
 
 
 def _cochlea(
@@ -132,52 +139,33 @@ def _cochlea(
     download: bool,
     times: bool,
     cache: bool | str,
-    augment: bool,
+    augment: Augment,
     seed: int,
     val_fraction: float,
 ) -> Splits:
     folder = origin.find(
         root, lambda folder: all((folder / file).is_file() for file in files.values()), download
     )
-    clips, names = {}, _class_names(folder / files["train"])
+    clips, names = {}, read_class_names(folder / files["train"])
     for part, file in files.items():
         labels = read_spike_labels(folder / file).tolist()
         clips[part] = [Clip(folder / file, label, entry=entry) for entry, label in enumerate(labels)]
-        if _class_names(folder / file) != names:
+        if read_class_names(folder / file) != names:
             raise UsageError(
                 f"{folder / file}: names other classes than {files['train']}; {origin.by_hand()}"
             )
-    subjects = None if "val" in clips else _speakers(folder / files["train"], len(clips["train"]))
-    changes = Chosen(samples=(ShiftBands(bins.channels // 35),)) if augment else Chosen()
+    # An official validation part makes its own.
+    speakers = None if "val" in clips else [str(n) for n in read_speakers(folder / files["train"])]
+    shifted = Chosen(samples=(ShiftBands(bins.channels // 35),))
     return split_recordings(
         origin.name,
         "series",
-        Parts(clips["train"], clips["test"], clips.get("val"), subjects),
+        Parts(clips["train"], clips["test"], clips.get("val"), speakers),
         Pipeline(Spikes(), bins, COCHLEA, cache=make_cache(cache)),
         class_names=names,
         input_shape=(bins.max_tokens, bins.channels),
         times=bins.times() if times else None,
-        augment=changes,
+        augment=choose_augmentations(augment, "spikes", shifted),
         seed=seed,
         val_fraction=val_fraction,
     )
-
-
-def _class_names(path: Path) -> tuple[str, ...]:
-    """The classes in the order of their labels, as the file says."""
-    with open_h5(path) as file:
-        keys = child(file, "extra/keys", str(path))
-        if getattr(keys, "ndim", 0) != 1 or not 0 < len(keys) <= path.stat().st_size:
-            raise UsageError(f"{path}: found no list of class names at extra/keys; fetch it again")
-        return tuple(key.decode() if isinstance(key, bytes) else str(key) for key in keys[:])
-
-
-def _speakers(path: Path, num_recordings: int) -> list[str]:
-    """Who speaks in each recording."""
-    with open_h5(path) as file:
-        speakers = child(file, "extra/speaker", str(path))
-        if getattr(speakers, "shape", None) != (num_recordings,):
-            raise UsageError(
-                f"{path}: found no list of {num_recordings} speakers at extra/speaker; fetch it again"
-            )
-        return [str(speaker) for speaker in read_array(speakers, str(path)).tolist()]

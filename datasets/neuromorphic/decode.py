@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Events, Recording, Sensor
 from snnpd.datasets.neuromorphic.origin import file_stamp
 from snnpd.datasets.readers.any import read_events
-from snnpd.datasets.simulator.clips import Clip
 from snnpd.errors import UsageError
 
 # A few stray events at addresses that the sensor does not have are left out; more say that it is another sensor.

@@ -1,9 +1,10 @@
 """DVS-Lip: spoken words, read from the lips by an event camera."""
 
+from snnpd.datasets.augmentation.table import Augment
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.decode import AnyFormat
 from snnpd.datasets.neuromorphic.folders import class_clips
-from snnpd.datasets.neuromorphic.frame_sets import Augment, frame_splits, shifts
+from snnpd.datasets.neuromorphic.frame_sets import frame_splits, shifts
 from snnpd.datasets.neuromorphic.framing import Framing, Options, Size
 from snnpd.datasets.neuromorphic.origin import Archive, Origin
 from snnpd.datasets.recordings import Parts

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from snnpd.datasets.simulator.clips import Clip
+from snnpd.datasets.clips import Clip
 from snnpd.errors import UsageError
 
 

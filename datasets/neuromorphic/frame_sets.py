@@ -1,17 +1,15 @@
 """Data sets of event cameras as frames: what they share once their clips are found."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from snnpd.datasets.augmentation.frames import Translate
-from snnpd.datasets.augmentation.table import Chosen, choose_augmentations
+from snnpd.datasets.augmentation.table import Augment, Chosen, choose_augmentations
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.decode import AnyFormat, Read
 from snnpd.datasets.neuromorphic.framing import Framing, frame_shape
 from snnpd.datasets.recordings import Parts, split_recordings
 from snnpd.datasets.splits import Splits
 
-Augment = bool | str | Mapping[str, Any] | Sequence[Any]
 ANY_FORMAT = AnyFormat()
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from snnpd.datasets.augmentation.nda import NDA
-from snnpd.datasets.augmentation.table import Chosen
+from snnpd.datasets.augmentation.table import Augment, Chosen
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.folders import class_clips, fixed_test
-from snnpd.datasets.neuromorphic.frame_sets import Augment, frame_splits
+from snnpd.datasets.neuromorphic.frame_sets import frame_splits
 from snnpd.datasets.neuromorphic.framing import Framing, Options, Size
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, tonic_fetch
 from snnpd.datasets.recordings import Parts

@@ -1,8 +1,9 @@
 """N-MNIST: the digits of MNIST as an event camera saw them during three saccades."""
 
+from snnpd.datasets.augmentation.table import Augment
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.folders import class_clips
-from snnpd.datasets.neuromorphic.frame_sets import Augment, frame_splits, shifts
+from snnpd.datasets.neuromorphic.frame_sets import frame_splits, shifts
 from snnpd.datasets.neuromorphic.framing import Framing, Options, Size
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, tonic_fetch
 from snnpd.datasets.recordings import Parts

@@ -16,8 +16,8 @@ from snnpd.datasets.readers.own_process import Found
 from snnpd.errors import UsageError
 
 NUM_UNITS = 700
-# Recordings that are read at once.
-_BLOCK = 64
+# Recordings that are read at once: opening a file takes longer than reading one of them.
+BLOCK = 64
 # One entry of a dataset of variable length: length, address of a heap and number therein.
 _ENTRY = np.dtype([("length", "<u4"), ("heap", "<u8"), ("number", "<u4")])
 _DEFLATE, _SHUFFLE = 1, 2
@@ -43,6 +43,16 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def read_speakers(path: Path) -> list[int]:
+    """Who speaks in each recording, by number.
+
+    Raises:
+        UsageError: missing or damaged, or no speakers.
+    """
+    _, (speakers,) = read_apart(lambda: (None, [_speakers(path)]), path)
+    return speakers.tolist()
+
+
 def read_spikes(path: Path, indices: Iterable[int], num_units: int = NUM_UNITS) -> Iterator[Recording]:
     """The recordings of these numbers, in this order; x is the unit, y and p are 0.
 
@@ -53,8 +63,8 @@ def read_spikes(path: Path, indices: Iterable[int], num_units: int = NUM_UNITS) 
     """
     sensor = Sensor(height=1, width=num_units, num_polarities=1)
     wanted = list(indices)
-    for start in range(0, len(wanted), _BLOCK):
-        block = wanted[start : start + _BLOCK]
+    for start in range(0, len(wanted), BLOCK):
+        block = wanted[start : start + BLOCK]
         _, arrays = read_apart(partial(_lists, path, block), path)
         for index, t, x in zip(block, arrays[::2], arrays[1::2], strict=True):
             zeros = np.zeros(len(x), np.uint8)
@@ -82,6 +92,15 @@ def _class_names(path: Path) -> list[str]:
             raise UsageError(f"{path}: found no list of class names at extra/keys; fetch it again")
         check_size(keys, str(path))
         return [key.decode() if isinstance(key, bytes) else str(key) for key in keys[:]]
+
+
+def _speakers(path: Path) -> NDArray:
+    with open_h5(path) as file:
+        speakers, labels = child(file, "extra/speaker", str(path)), child(file, "labels", str(path))
+        shape = getattr(speakers, "shape", None)
+        if shape is None or speakers.dtype.kind not in "iu" or shape != getattr(labels, "shape", None):
+            raise UsageError(f"{path}: found no speaker for each label at extra/speaker; fetch it again")
+        return read_array(speakers, str(path))
 
 
 def _lists(path: Path, indices: Sequence[int]) -> Found:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnpd.datasets.augmentation.table import choose_augmentations
+from snnpd.datasets.augmentation.table import Augment, choose_augmentations
 from snnpd.datasets.events import Sensor
-from snnpd.datasets.neuromorphic.frame_sets import ANY_FORMAT, Augment, shifts
+from snnpd.datasets.neuromorphic.frame_sets import ANY_FORMAT, shifts
 from snnpd.datasets.neuromorphic.framing import Framing, Options, frame_shape
 from snnpd.datasets.recordings import Parts, split_recordings
 from snnpd.datasets.simulator.event_camera import EventCamera

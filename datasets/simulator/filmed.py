@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Events, Sensor
 from snnpd.datasets.progress import track_slow
-from snnpd.datasets.simulator.clips import Clip
 from snnpd.datasets.simulator.event_camera import EventCamera
 from snnpd.datasets.simulator.images import events_of_images
 from snnpd.datasets.simulator.intensity import grey

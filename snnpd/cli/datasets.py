@@ -75,7 +75,8 @@ def inspect(argv: Sequence[str]) -> int:
     console.print(_statistics(splits), "")
     png = options.out or Path(f"{options.name}.png")
     draw(splits, options.samples, png)
-    print(f"{min(options.samples, len(splits.train))} samples of the train part: {png}")
+    train: Any = splits.train
+    print(f"{min(options.samples, len(train))} samples of the train part: {png}")
     return 0
 
 

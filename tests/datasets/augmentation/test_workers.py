@@ -18,13 +18,13 @@ from snnpd.datasets.augmentation.table import (
     choose_augmentations,
     choose_for_pictures,
 )
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import EVENT_DTYPE, Events, Sensor
 from snnpd.datasets.loading import make_loader, set_epoch
 from snnpd.datasets.pipeline import Pipeline, Recordings
 from snnpd.datasets.recordings import UNSCALED, RecordingDataset
 from snnpd.datasets.representations.frames import Frames
 from snnpd.datasets.representations.slicing import EqualTimes
-from snnpd.datasets.simulator.clips import Clip
 from snnpd.datasets.standard import Standard
 
 SENSOR = Sensor(14, 16)

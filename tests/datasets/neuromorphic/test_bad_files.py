@@ -205,7 +205,7 @@ BAD: list[tuple[str, Spoil, dict[str, Any], str]] = [
     ("shd", in_h5("spikes/units"), {}, "shd_train.h5: no lists of numbers at spikes/units"),
     ("shd", in_h5("extra/keys"), {}, "shd_train.h5: found no list of class names"),
     ("shd", in_h5("extra/keys", np.array([b"zero"]), "shd_test.h5"), {}, "shd_test.h5: names other classes"),
-    ("shd", in_h5("extra/speaker"), {}, "shd_train.h5: found no list of 40 speakers"),
+    ("shd", in_h5("extra/speaker"), {}, "shd_train.h5: found no speaker for each label"),
     (
         "shd",
         in_h5("extra/speaker", np.zeros(40, int)),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from snnpd.datasets.carve_groups import carve_groups
+from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import EVENT_DTYPE, Sensor
 from snnpd.datasets.neuromorphic.asl_dvs import asl_dvs
 from snnpd.datasets.neuromorphic.cifar10_dvs import NUM_PER_CLASS, TEST_NUMBERS, cifar10_dvs
@@ -19,7 +20,6 @@ from snnpd.datasets.neuromorphic.folders import fixed_test, natural
 from snnpd.datasets.neuromorphic.ncaltech101 import ncaltech101
 from snnpd.datasets.neuromorphic.nmnist import nmnist
 from snnpd.datasets.neuromorphic.spike_bins import COCHLEA, ChannelBins
-from snnpd.datasets.simulator.clips import Clip
 from snnpd.errors import UsageError
 from tests.datasets.neuromorphic import generate
 from tests.datasets.readers.files import bin40_bytes
