@@ -4,7 +4,7 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -179,4 +179,7 @@ def _h5py(path: Path) -> ModuleType:
         import h5py
     except ImportError as error:
         raise UsageError(f"{path}: reading HDF5 needs h5py ({error}); pip install 'snnpd[events]'") from error
+    with suppress(ImportError):
+        # Brings more filters (Blosc, as DSEC has it); that it is imported is all it needs.
+        import hdf5plugin  # noqa: F401
     return h5py

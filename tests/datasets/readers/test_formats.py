@@ -280,3 +280,9 @@ def test_others_read_the_same(tmp_path: Path, name: str) -> None:
     theirs, ours = read(path), read_events(path).events
     for column in "xytp":
         np.testing.assert_array_equal(np.asarray(theirs[column]).astype(np.int64), ours[column], column)
+
+
+def test_a_filter_of_hdf5plugin_is_found(tmp_path: Path) -> None:
+    hdf5plugin = pytest.importorskip("hdf5plugin")
+    (tmp_path / "blosc.h5").write_bytes(files.h5_bytes(EVENTS, **hdf5plugin.Blosc()))
+    assert (read_events(tmp_path / "blosc.h5").events == EVENTS).all()
