@@ -90,6 +90,8 @@ def saccade_events(
 
 @lru_cache(maxsize=4)
 def _frames(part: str, time_steps: int, sensor: int, threshold: float, signed: bool) -> Tensor:
+    if not 0 < sensor <= _CHUNK_ROWS:
+        raise UsageError(f"sensor is {sensor}; give 8 to {_CHUNK_ROWS} pixels")
     """Simulated once in a process, however often the set is made (a new seed, another validation part)."""
     train, test = digit_samples()
     images = (train if part == "train" else test).data[:, 0].numpy() / WHITE

@@ -1,9 +1,9 @@
 """From clips to samples: decoded, represented, cached."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from snnpd.datasets.cache.samples import CachedSamples
 from snnpd.datasets.cache.sources import SourceItem
 from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Events, Sensor
+from snnpd.datasets.representations.tokens import EventTokens
+from snnpd.datasets.roots import folder_of
 
 # Their `repr` says everything, besides the files, that the result depends on: the cache knows it by that.
 Decode = Callable[[Clip], Events]
-Represent = Callable[[Events, Sensor], np.ndarray]
+Represent = Callable[[Events, Sensor], np.ndarray | EventTokens]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,13 @@ class Pipeline:
     log_counts: bool = True
     scale: bool = True
     cache: ArrayCache | None = None
+
+
+class Made(NamedTuple):
+    """A sample, float32, and the time stamps of its tokens in seconds, where each sample has its own."""
+
+    x: Tensor
+    times: Tensor | None
 
 
 class Recordings:
@@ -58,20 +67,26 @@ class Recordings:
             return self._cached[number]["events"]
         return self.pipeline.decode(self.clips[number])
 
-    def sample(self, number: int) -> Tensor:
-        """A clip's sample, float32, before augmentation and standardisation."""
+    def sample(self, number: int) -> Made:
+        """A clip's sample before augmentation and standardisation."""
         if self._cached is not None and not self.keep_events:
-            return self._tensor(self._cached[number]["x"])
+            return self._made(self._cached[number])
         return self.represent(self.events(number))
 
-    def represent(self, events: Events) -> Tensor:
+    def represent(self, events: Events) -> Made:
         """What a sample is with these events."""
-        return self._tensor(self._array(events))
+        return self._made(self._arrays(events))
 
-    def _array(self, events: Events) -> np.ndarray:
-        array = self.pipeline.represent(events, self.pipeline.sensor)
+    def _arrays(self, events: Events) -> dict[str, np.ndarray]:
+        made = self.pipeline.represent(events, self.pipeline.sensor)
+        if isinstance(made, EventTokens):
+            return {"x": made.features, "times": made.times_ms / 1000}
         # Half the room; no pixel has more events than that in a frame, unless it is broken.
-        return np.clip(array, -32768, 32767).astype(np.int16) if array.dtype == np.int32 else array
+        return {"x": np.clip(made, -32768, 32767).astype(np.int16) if made.dtype == np.int32 else made}
+
+    def _made(self, arrays: Mapping[str, np.ndarray]) -> Made:
+        times = torch.from_numpy(np.array(arrays["times"])) if "times" in arrays else None
+        return Made(self._tensor(arrays["x"]), times)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         # A copy: what the cache gives is read-only. In numpy: torch would wake all its threads for one sample.
@@ -86,7 +101,7 @@ class Recordings:
             [SourceItem(clip.path, clip.item) for clip in self.clips],
             " ".join(repr(step) for step in (*steps, self.pipeline.sensor)),
             # What holds another representation does not import its module.
-            [representations, *(sys.modules[type(step).__module__] for step in steps)],
+            [representations, sys.modules[__name__], *(sys.modules[type(step).__module__] for step in steps)],
             self._build,
         )
         samples.prepare()
@@ -94,11 +109,11 @@ class Recordings:
 
     def _build(self, number: int) -> dict[str, np.ndarray]:
         events = self.pipeline.decode(self.clips[number])
-        return {"events": events} if self.keep_events else {"x": self._array(events)}
+        return {"events": events} if self.keep_events else self._arrays(events)
 
 
 def make_cache(choice: bool | str) -> ArrayCache | None:
     """The cache in the folder `choice`; True stands for the usual folder, False for no cache."""
     if isinstance(choice, bool):
         return ArrayCache() if choice else None
-    return ArrayCache(Path(choice).expanduser())
+    return ArrayCache(folder_of(choice))

@@ -14,7 +14,7 @@ from snnpd.datasets.carve import carve_validation, wants_validation
 from snnpd.datasets.carve_groups import carve_groups
 from snnpd.datasets.clips import Clip
 from snnpd.datasets.labels import check_every_class, check_labels
-from snnpd.datasets.pipeline import Pipeline, Recordings
+from snnpd.datasets.pipeline import Made, Pipeline, Recordings
 from snnpd.datasets.progress import track_slow
 from snnpd.datasets.seeding import rng_for
 from snnpd.datasets.splits import Kind, Splits, TimedSample
@@ -69,25 +69,26 @@ class RecordingDataset(Dataset[tuple[Tensor, int] | TimedSample]):
     @property
     def data(self) -> Iterator[Tensor]:
         """Every sample before augmentation and standardisation, one after the other."""
-        return map(self.recordings.sample, self.numbers.tolist())
+        return (self.recordings.sample(number).x for number in self.numbers.tolist())
 
     def __getitem__(self, index: int) -> tuple[Tensor, int] | TimedSample:
-        x = self.standard.apply(self._augmented(int(self.numbers[index]), index % len(self)))
-        label = int(self.labels[index])
-        return (x, label) if self.times is None else TimedSample(x, label, self.times[: len(x)])
+        made = self._augmented(int(self.numbers[index]), index % len(self))
+        x, label = self.standard.apply(made.x), int(self.labels[index])
+        times = self.times[: len(x)] if self.times is not None else made.times
+        return (x, label) if times is None else TimedSample(x, label, times)
 
-    def _augmented(self, number: int, index: int) -> Tensor:
+    def _augmented(self, number: int, index: int) -> Made:
         rng = rng_for(self.seed, self.epoch, index)
         if self.augment.events:
             events = self.recordings.events(number)
             for change in self.augment.events:
                 events = change(events, self.recordings.pipeline.sensor, rng)
-            x = self.recordings.represent(events)
+            made = self.recordings.represent(events)
         else:
-            x = self.recordings.sample(number)
+            made = self.recordings.sample(number)
         for augmentation in self.augment.samples:
-            x = augmentation(x[None], [rng])[0]
-        return x
+            made = made._replace(x=augmentation(made.x[None], [rng])[0])
+        return made
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def split_recordings(
     for where, clips in (("train", parts.train), ("test", parts.test), ("validation", parts.val or ())):
         check_labels(labels_of(clips), len(class_names), f"{name}, {where}")
     check_every_class(labels_of(parts.train), class_names, f"{name}, train")
+    check_every_class(labels_of(parts.test), class_names, f"{name}, test")
     kept, held, test = _numbers(parts, seed, val_fraction)
     clips = [*parts.train, *parts.test, *(parts.val or ())]
     recordings = Recordings(name, clips, pipeline, keep_events=bool(augment.events))
@@ -159,7 +161,7 @@ def fit_recordings(recordings: Recordings, numbers: Numbers, what: str) -> Stand
     num = min(len(numbers), FIT_RECORDINGS)
     count, total, squares = 0, 0.0, 0.0
     for number in track_slow([int(numbers[place * len(numbers) // num]) for place in range(num)], what):
-        values = recordings.sample(number).double()
+        values = recordings.sample(number).x.double()
         count += values.numel()
         total += values.sum().item()
         squares += values.square().sum().item()

@@ -1,10 +1,14 @@
 """`snnpd datasets`, and `snnpd datasets inspect`."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
 
+import snnpd
 from snnpd.cli import main
 from snnpd.datasets.facts import FACTS
 
@@ -76,6 +80,15 @@ def test_statistics_are_those_of_the_samples(capsys: pytest.CaptureFixture[str])
         (["inspect", "digits", "--set", "augmnt=1"], "unknown option 'augmnt'; did you mean 'augment'"),
         (["inspect", "digits", "--set", "augment=[1"], "--set 'augment=[1'"),
         (["inspect", "digits", "--samples", "0"], "--samples is 0"),
+        (["inspect", "digits", "--samples", "65"], "--samples is 65; give 1 to 64"),
+        (["inspect", "digits", "--set", "a=1", "a.b=2"], "--set 'a.b=2': 'a' has a value already"),
+        (["inspect", "digits", "--out", "it.jpg"], "--out is it.jpg; give a file that ends in .png"),
+        (["inspect", "digits", "--out", "no/it.png"], "in a folder that is there"),
+        (["inspect", "event_digits", "--set", "sensor=0"], "sensor is 0"),
+        (["inspect", "event_digits", "--set", "sensor=40000"], "sensor is 40000"),
+        (["inspect", "event_digits", "--set", "threshold=[1]"], "option 'threshold' is [1]; give a number"),
+        (["inspect", "mnist", "--root", "~nobody-of-that-name/x"], "cannot be a folder"),
+        (["inspect", "mnist", "--root", "x" * 300], "cannot be a folder"),
         (["inspect", "nmnist", "--root", "nowhere"], "nowhere"),
     ],
 )
@@ -87,3 +100,25 @@ def test_requests_that_cannot_be_met(
     assert error in told
     assert "\n" not in told
     assert not list(Path().rglob("*.png"))
+
+
+def test_options_of_a_set_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets", "inspect", "event_digits", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "Source:" in told
+    assert "  time_steps = 6\n" in told
+
+
+def test_dotted_options_and_numbers_without_a_point(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["images=digits", "num=60", "sensor=12", "val_fraction=0", "cache=false", "camera.threshold=3e-1"]
+    assert main(["datasets", "inspect", "event_images", "--set", *words]) == 0
+    told = capsys.readouterr().out
+    assert "6 × 2 × 12 × 12" in told
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m snnpd datasets | head -1; echo ${{PIPESTATUS[0]}}"
+    env = os.environ | {"PYTHONPATH": str(Path(snnpd.__file__).parents[1]), "PYTHONUNBUFFERED": "1"}
+    found = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=True)
+    assert found.stderr == ""
+    assert found.stdout.splitlines()[0].startswith("data sets")

@@ -11,6 +11,7 @@ from snnpd.datasets.cache.code import code_digest
 from snnpd.datasets.cache.samples import Build, CachedSamples
 from snnpd.datasets.cache.sources import SourceItem, digest_of, read_sources
 from snnpd.datasets.cache.store import ShardStore
+from snnpd.datasets.roots import folder_of
 from snnpd.errors import UsageError
 
 _FORMAT = "1"
@@ -84,7 +85,7 @@ def default_folder() -> Path:
     """
     chosen = os.environ.get("SNNPD_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return folder_of(chosen)
     try:
         if sys.platform == "darwin":
             return Path.home() / "Library" / "Caches" / "snnpd"

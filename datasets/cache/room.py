@@ -21,10 +21,14 @@ def make_room(
     found = [one for one in _scan(folder) if one[2] != own]
     like_it = (length for _, length, path in found if path.stem in keep and path.suffix == ".shard")
     excess = sum(length for _, length, _ in found) + (size or max(like_it, default=0)) - limit_bytes
-    for _, length, path in sorted(found):
+    others = [one for one in sorted(found) if one[2].stem not in keep]
+    # Known before anything is thrown out: else a set that does not fit would push out all others for nothing.
+    if excess > sum(length for _, length, _ in others):
+        raise CannotStore(f"the limit of {limit_bytes / 1e9:g} GB is too low; raise SNNPD_CACHE_GB")
+    for _, length, path in others:
         if excess <= 0:
             return
-        if path.stem not in keep and _throw_out(path):
+        if _throw_out(path):
             excess -= length
     if excess > 0:
         raise CannotStore(f"the limit of {limit_bytes / 1e9:g} GB is reached; raise SNNPD_CACHE_GB")

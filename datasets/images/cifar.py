@@ -13,6 +13,7 @@ from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.images.cifar_files import Arrays, read_binary, read_python
 from snnpd.datasets.images.public import PublicFile, listed
 from snnpd.datasets.labels import check_labels
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.splits import Splits
 from snnpd.datasets.standard import fit_pixels
 from snnpd.errors import UsageError
@@ -131,7 +132,7 @@ def _cifar(
     seed: int,
     val_fraction: float,
 ) -> Splits:
-    folder, layout = _find(name, Path(root or "data").expanduser(), formats)
+    folder, layout = _find(name, folder_of(root or "data"), formats)
     return split_arrays(
         name,
         "image",

@@ -7,6 +7,7 @@ from snnpd.datasets.images.dataset import Parts, split_images
 from snnpd.datasets.images.files import shown
 from snnpd.datasets.images.index import FolderReader
 from snnpd.datasets.images.recipe import image_recipe
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.seeding import check_seed
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
@@ -49,7 +50,7 @@ def image_folder(
     )  # fmt: skip
     if root is None:
         raise UsageError(f"image_folder: no root; give root=FOLDER, one that holds {LAYOUT}")
-    folder = Path(root).expanduser()
+    folder = folder_of(root)
     if test_fraction is None:
         class_names, parts = _read_parts(folder)
     else:

@@ -10,6 +10,7 @@ from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.images.idx_files import read_idx
 from snnpd.datasets.images.idx_parts import find_idx, read_part, usual_folder
 from snnpd.datasets.images.public import PublicFile, listed
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.splits import Splits
 from snnpd.datasets.standard import fit_pixels
 from snnpd.errors import UsageError
@@ -72,7 +73,7 @@ def idx_folder(
     mend = f"give root=FOLDER, the one that holds {_IDX_FILES}"
     if root is None:
         raise UsageError(f"idx: no root; {mend}")
-    folder = Path(root).expanduser()
+    folder = folder_of(root)
     if num_classes is None:
         num_classes = int(read_idx(find_idx(folder, "train-labels-idx1-ubyte", mend), ndim=1).max()) + 1
     names = tuple(str(number) for number in range(num_classes))

@@ -9,6 +9,7 @@ import torch
 from snnpd.datasets.arrays import Samples
 from snnpd.datasets.images.idx_files import read_idx
 from snnpd.datasets.labels import check_labels
+from snnpd.datasets.roots import folder_of
 from snnpd.errors import UsageError
 
 
@@ -53,7 +54,7 @@ def usual_folder(name: str, root: str | None, usual: Sequence[str], part: str, m
         UsageError: no root, and no files in the usual places.
     """
     if root is not None:
-        return Path(root).expanduser()
+        return folder_of(root)
     for place in map(Path, usual):
         if any((place / spelling).is_file() for spelling in _spellings(f"{part}-images-idx3-ubyte")):
             return place

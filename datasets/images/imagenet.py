@@ -8,6 +8,7 @@ from snnpd.datasets.images.imagenet_devkit import TRUTH, devkit_wnids
 from snnpd.datasets.images.index import FolderReader, ImageIndex
 from snnpd.datasets.images.labels import class_words, label_images, read_lines, read_pairs
 from snnpd.datasets.images.recipe import image_recipe
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
 
@@ -57,7 +58,7 @@ def imagenet(
         size=size, centre=centre, min_area=min_area, augment=augment, randaugment=randaugment,
         erasing=erasing, standard=standard,
     )  # fmt: skip
-    base = Path(root or "data/imagenet").expanduser()
+    base = folder_of(root or "data/imagenet")
     folder = _folder(base)
     places = (folder / "val", folder, base)
     reader = FolderReader()

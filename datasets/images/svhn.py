@@ -13,6 +13,7 @@ from snnpd.datasets.augmentation.table import Augment, choose_for_pictures
 from snnpd.datasets.images.idx import DIGIT_NAMES
 from snnpd.datasets.images.mat_files import read_mat
 from snnpd.datasets.images.public import PublicFile
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.splits import Splits
 from snnpd.datasets.standard import fit_pixels
 from snnpd.errors import UsageError
@@ -70,7 +71,7 @@ def svhn(
 
 def _folder(root: str | None) -> Path:
     if root is not None:
-        return Path(root).expanduser()
+        return folder_of(root)
     for place in map(Path, SVHN_FOLDERS):
         if (place / _TRAIN.name).is_file():
             return place

@@ -7,6 +7,7 @@ from snnpd.datasets.images.files import shown
 from snnpd.datasets.images.index import FolderReader, ImageIndex
 from snnpd.datasets.images.labels import class_words, label_images, read_lines, read_pairs
 from snnpd.datasets.images.recipe import image_recipe
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
 
@@ -46,7 +47,7 @@ def tiny_imagenet(
         size=size, centre=1.0, min_area=min_area, augment=augment, randaugment=randaugment,
         erasing=erasing, standard=standard,
     )  # fmt: skip
-    folder = _folder(Path(root or "data").expanduser())
+    folder = _folder(folder_of(root or "data"))
     reader = FolderReader()
     listed = folder / "wnids.txt"
     wnids = sorted({*read_lines(listed)}) if listed.is_file() else reader.classes(folder / "train")

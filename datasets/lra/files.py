@@ -9,6 +9,7 @@ from torch import Tensor
 from snnpd.datasets.lra.expressions import encode
 from snnpd.datasets.lra.tokens import LabelledTokens
 from snnpd.datasets.progress import track_slow
+from snnpd.datasets.roots import folder_of
 from snnpd.errors import UsageError
 
 REVIEW_CLASSES = ("neg", "pos")
@@ -16,7 +17,7 @@ REVIEW_CLASSES = ("neg", "pos")
 
 def find_folder(root: str, name: str) -> Path:
     """The folder `name` in `root` or in the Arena's `lra_release` there; else `root`, taken for that folder."""
-    base = Path(root).expanduser()
+    base = folder_of(root)
     # The archive has a folder lra_release within a folder lra_release.
     places = (base, base / "lra_release", base / "lra_release/lra_release")
     return next((place / name for place in places if (place / name).is_dir()), base)

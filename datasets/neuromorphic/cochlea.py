@@ -7,6 +7,7 @@ from pathlib import Path
 from snnpd.datasets.augmentation.table import Augment, Chosen, choose_augmentations
 from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Events
+from snnpd.datasets.neuromorphic.folders import note_counts
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, file_stamp, tonic_fetch
 from snnpd.datasets.neuromorphic.spike_bins import COCHLEA, ChannelBins, ShiftBands
 from snnpd.datasets.pipeline import Pipeline, make_cache
@@ -76,7 +77,7 @@ def shd(
     """
     files = {"train": "shd_train.h5", "test": "shd_test.h5"}
     bins = ChannelBins(window_ms, max_tokens, channels)
-    return _cochlea(SHD, files, bins, root, download, times, cache, augment, seed, val_fraction)
+    return _cochlea(SHD, (8156, 2264), files, bins, root, download, times, cache, augment, seed, val_fraction)
 
 
 def ssc(
@@ -107,7 +108,9 @@ def ssc(
     """
     files = {"train": "ssc_train.h5", "test": "ssc_test.h5", "val": "ssc_valid.h5"}
     bins = ChannelBins(window_ms, max_tokens, channels)
-    return _cochlea(SSC, files, bins, root, download, times, cache, augment, seed, val_fraction)
+    return _cochlea(
+        SSC, (75466, 20382), files, bins, root, download, times, cache, augment, seed, val_fraction
+    )
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ def _num_recordings(path: Path, stamp: tuple[int, int]) -> int:
 
 def _cochlea(
     origin: Origin,
+    official: tuple[int, int],
     files: dict[str, str],
     bins: ChannelBins,
     root: str | None,
@@ -154,6 +158,7 @@ def _cochlea(
             raise UsageError(
                 f"{folder / file}: names other classes than {files['train']}; {origin.by_hand()}"
             )
+    note_counts(origin.name, [len(clips["train"]), len(clips["test"])], official)
     # An official validation part makes its own.
     speakers = None if "val" in clips else [str(n) for n in read_speakers(folder / files["train"])]
     shifted = Chosen(samples=(ShiftBands(bins.channels // 35),))

@@ -7,7 +7,7 @@ from snnpd.datasets.augmentation.table import Augment
 from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.decode import AnyFormat
-from snnpd.datasets.neuromorphic.folders import natural
+from snnpd.datasets.neuromorphic.folders import natural, note_counts
 from snnpd.datasets.neuromorphic.frame_sets import frame_splits, shifts
 from snnpd.datasets.neuromorphic.framing import Framing, Options, Size
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, tonic_fetch
@@ -31,6 +31,8 @@ ORIGIN = Origin(
 )
 _LISTS = ("trials_to_train.txt", "trials_to_test.txt")
 _TONIC = ("ibmGestureTrain", "ibmGestureTest")
+# Trials as IBM published them, and gestures as tonic cuts them, to train and to test.
+_TRIALS, _CUTS = (98, 24), (1077, 264)
 _COLUMNS = ["class", "startTime_usec", "endTime_usec"]
 
 
@@ -67,10 +69,17 @@ def dvs_gesture(
     original = _original(folder)
     if original is not None:
         train, test = (_listed_clips(original / name) for name in _LISTS)
-        subjects = [_subject(clip.path.name) for clip in train]
+        subject_of = _of_trial
+        note_counts("dvs_gesture", [len({clip.path for clip in part}) for part in (train, test)], _TRIALS)
     else:
         train, test = (_tonic_clips(folder / name) for name in _TONIC)
-        subjects = [_subject(clip.path.parent.name) for clip in train]
+        subject_of = _of_folder
+        note_counts("dvs_gesture", [len(train), len(test)], _CUTS)
+    subjects = [subject_of(clip) for clip in train]
+    if shared := set(subjects) & {subject_of(clip) for clip in test}:
+        raise UsageError(
+            f"{folder}: {', '.join(sorted(shared))} stand in the train and the test part; {ORIGIN.by_hand()}"
+        )
     return frame_splits(
         "dvs_gesture",
         Parts(train, test, subjects=subjects),
@@ -85,9 +94,13 @@ def dvs_gesture(
     )
 
 
-def _subject(name: str) -> str:
-    """`user01` of `user01_fluorescent`."""
-    return name.partition("_")[0]
+def _of_trial(clip: Clip) -> str:
+    """`user01` of `user01_fluorescent.aedat`."""
+    return clip.path.name.partition("_")[0]
+
+
+def _of_folder(clip: Clip) -> str:
+    return clip.path.parent.name.partition("_")[0]
 
 
 def _original(folder: Path) -> Path | None:

@@ -3,7 +3,7 @@
 from snnpd.datasets.augmentation.table import Augment
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.decode import AnyFormat
-from snnpd.datasets.neuromorphic.folders import class_clips
+from snnpd.datasets.neuromorphic.folders import class_clips, note_counts
 from snnpd.datasets.neuromorphic.frame_sets import frame_splits, shifts
 from snnpd.datasets.neuromorphic.framing import Framing, Options, Size
 from snnpd.datasets.neuromorphic.origin import Archive, Origin
@@ -31,6 +31,8 @@ ORIGIN = Origin(
     "DVS-Lip/train/<word>/*.npy and DVS-Lip/test/<word>/*.npy (100 words)",
     "DVSLip",
 )
+# Recordings to train and to test.
+_OFFICIAL = (14_896, 4_975)
 
 
 def dvs_lip(
@@ -66,6 +68,7 @@ def dvs_lip(
         folder = folder / "DVS-Lip"
     mend = ORIGIN.by_hand()
     train, test = (class_clips(folder / part, CLASS_NAMES, ".npy", mend) for part in ("train", "test"))
+    note_counts("dvs_lip", [len(train), len(test)], _OFFICIAL)
     return frame_splits(
         "dvs_lip",
         Parts(train, test),

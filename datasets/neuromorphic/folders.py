@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def _files(folder: Path, suffix: str, mend: str) -> list[Path]:
     if not found:
         raise UsageError(f"{folder}: empty class folder: found no *{suffix}; {mend}")
     return sorted(found, key=lambda path: natural(path.name))
+
+
+def note_counts(name: str, found: Sequence[int], official: Sequence[int]) -> None:
+    """Says on stderr that a set is not the whole one, train and test; its accuracies do not compare then."""
+    if list(found) != list(official):
+        numbers = (" and ".join(f"{number:,}" for number in numbers) for numbers in (found, official))
+        print(
+            "snnpd: {}: found {} to train and to test, the whole set has {}".format(name, *numbers),
+            file=sys.stderr,
+        )
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -6,7 +6,7 @@ from snnpd.datasets.augmentation.frames import Translate
 from snnpd.datasets.augmentation.table import Augment, Chosen, choose_augmentations
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.decode import AnyFormat, Read
-from snnpd.datasets.neuromorphic.framing import Framing, frame_shape
+from snnpd.datasets.neuromorphic.framing import TOKENS, Framing, input_shape
 from snnpd.datasets.recordings import Parts, split_recordings
 from snnpd.datasets.splits import Splits
 
@@ -26,22 +26,27 @@ def frame_splits(
     val_fraction: float,
     read: Read = ANY_FORMAT,
 ) -> Splits:
-    """The parts of a data set of event frames; `augment` True takes the set's `default` augmentations,
-    given the shorter side of a frame.
+    """The parts of a data set of event frames, or of event tokens as series; `augment` True takes the set's `default`
+    augmentations of frames, given their shorter side, and none for tokens.
 
     Raises:
         UsageError: damaged recordings or options that do not fit.
     """
     pipeline = framing.pipeline(sensor, read)
-    shape = frame_shape(pipeline)
+    shape = input_shape(pipeline, framing.time_steps)
+    is_series = framing.representation in TOKENS
+    if is_series:
+        changes = choose_augmentations(augment, "spikes")
+    else:
+        changes = choose_augmentations(augment, "events", default(min(shape[-2:])))
     return split_recordings(
         name,
-        "frames",
+        "series" if is_series else "frames",
         parts,
         pipeline,
         class_names=class_names,
         input_shape=shape,
-        augment=choose_augmentations(augment, "events", default(min(shape[-2:]))),
+        augment=changes,
         seed=seed,
         val_fraction=val_fraction,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from snnpd.datasets.roots import folder_of
 from snnpd.errors import UsageError
 
 Fetch = Callable[[str], object]
@@ -48,7 +49,7 @@ class Origin:
         Raises:
             UsageError: no such folder, or a download that failed.
         """
-        base = Path(root or "data").expanduser()
+        base = folder_of(root or "data")
         if (folder := self._search(base, holds)) is not None:
             return folder
         if download:

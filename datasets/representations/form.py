@@ -30,6 +30,10 @@ def checked(events: Events, sensor: Sensor) -> Events:
     Raises:
         UsageError: no array of events, one that is off the sensor, times that go back or beyond `MAX_US`.
     """
+    if not isinstance(sensor, Sensor):
+        raise UsageError(
+            f"the sensor is {sensor!r}; give snnpd.datasets.events.Sensor(height, width): not every file says it"
+        )
     if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
         what = f"{events.dtype} {events.shape}" if isinstance(events, np.ndarray) else type(events).__name__
         raise UsageError(f"events are {what}; give one axis of snnpd.datasets.events.EVENT_DTYPE")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from snnpd.datasets.ragged import SeriesOptions, split_series
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.series.long_tables import SUFFIXES, LongTable, read_table
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
@@ -35,7 +36,7 @@ def irregular_folder(
     """
     if root is None:
         raise UsageError("irregular: give root=FOLDER, with train.csv and test.csv (or .npz) in it")
-    train, test = (_read_part(Path(root).expanduser(), part) for part in ("train", "test"))
+    train, test = (_read_part(folder_of(root), part) for part in ("train", "test"))
     if train.channels != test.channels:
         raise UsageError(
             f"{root}: the channels of train are {', '.join(train.channels)}, of test {', '.join(test.channels)}; "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snnpd.datasets.ragged import SeriesOptions, split_series
+from snnpd.datasets.roots import folder_of
 from snnpd.datasets.series.ts_files import LabelledSeries, read_ts, shipped_series
 from snnpd.datasets.splits import Splits
 from snnpd.errors import UsageError
@@ -22,7 +23,7 @@ class _Problem:
         if root is None:
             train, test = (shipped_series(self.name, self.loader, split) for split in ("train", "test"))
         else:
-            train, test = _read_folder(Path(root).expanduser(), self.name)
+            train, test = _read_folder(folder_of(root), self.name)
         folder = "" if root is None else f"{root}/"
         for part, found, expected in (("TRAIN", train, self.num_train), ("TEST", test, self.num_test)):
             if len(found.series) != expected:
@@ -95,7 +96,7 @@ def ts_folder(
         raise UsageError(
             "ts: give root=FOLDER and problem=NAME, for FOLDER/NAME_TRAIN.ts and FOLDER/NAME_TEST.ts"
         )
-    train, test = _read_folder(Path(root).expanduser(), problem)
+    train, test = _read_folder(folder_of(root), problem)
     return split_series(
         problem, train, test, SeriesOptions(seed, val_fraction, jitter, missing, times, from_start)
     )

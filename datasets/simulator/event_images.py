@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from snnpd.datasets.augmentation.table import Augment, choose_augmentations
 from snnpd.datasets.events import Sensor
 from snnpd.datasets.neuromorphic.frame_sets import ANY_FORMAT, shifts
-from snnpd.datasets.neuromorphic.framing import Framing, Options, frame_shape
+from snnpd.datasets.neuromorphic.framing import TOKENS, Framing, Options, input_shape
 from snnpd.datasets.recordings import Parts, split_recordings
 from snnpd.datasets.simulator.event_camera import EventCamera
 from snnpd.datasets.simulator.filmed import Filmed, Stills, digest_images
@@ -71,10 +71,13 @@ def event_images(
         raise UsageError(f"sensor is {sensor}; give {MAX_SIDE} at most")
     shot_by, way = _camera(camera), _way(path, sensor)
     span = {"start_us": 0, "stop_us": DURATION_US} if slicing == "time" else {}
-    options = span | dict(representation_options or {})
+    if representation in TOKENS:
+        raise UsageError(f"event_images holds frames; representation {representation!r} gives none")
+    more = representation_options
+    options = span | dict(more) if isinstance(more, Mapping) else more or span
     plane = Sensor(sensor, sensor)
     usual = Framing(time_steps, representation, slicing, options, None, cache).pipeline(plane, ANY_FORMAT)
-    shape = frame_shape(usual)
+    shape = input_shape(usual, time_steps)
     stills = _image_set(images, root, image_options)
     train = Stills(stills.train, _choose(stills.train, num))
     test = Stills(stills.test, _choose(stills.test, num), _FIRST_TEST)
@@ -119,6 +122,8 @@ def _image_set(images: str, root: str | None, image_options: Options) -> Splits:
     # A set that has no such option has no such augmentation either.
     plain = {"val_fraction": 0.0, "augment": False}
     options: dict[str, Any] = {option: value for option, value in plain.items() if option in taken}
+    if not isinstance(image_options, Mapping | None):
+        raise UsageError(f"image_options is {image_options!r}; give options of {images}, {{size: 32}} say")
     options |= dict(image_options or {}) | ({} if root is None else {"root": root})
     splits = create("data set", images, DATASETS, **options)
     if splits.kind != "image":

@@ -27,8 +27,8 @@ def events_of_video(
     Raises:
         UsageError: no such video, a damaged frame when it comes, or frames of different sizes.
     """
-    if not (fps > 0 and math.isfinite(fps)):
-        raise UsageError(f"fps is {fps}; give the frames a second, above 0")
+    if not isinstance(fps, int | float) or not (fps > 0 and math.isfinite(fps)):
+        raise UsageError(f"fps is {fps!r}; give the frames a second, above 0")
     return camera.stream(read_frames(path), (number * 1e6 / fps for number in count()), index=index)
 
 
@@ -41,6 +41,8 @@ def read_frames(path: str | Path) -> Iterator[np.ndarray]:
             raise UsageError(f"{shown(path)}: found no picture in it; expected {', '.join(IMAGE_SUFFIXES)}")
         pictures = sorted(names, key=lambda file: _natural(file.name))
         return (np.asarray(read_image(picture)).transpose(2, 0, 1) for picture in pictures)
+    if not path.exists():
+        raise UsageError(f"{shown(path)}: no such file or folder; give a folder of pictures or a .npy file")
     if path.suffix.lower() != ".npy":
         raise UsageError(
             f"{shown(path)}: no folder of pictures and no .npy file; `ffmpeg -i VIDEO FOLDER/%06d.png` makes pictures"

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from torch import Tensor
 
-from snnpd.analysis.plots import BLUE, ORANGE, new_figure, save_figure, tidy
+from snnpd.analysis.plots import BLUE, FAINT, INK, ORANGE, new_figure, save_figure, tidy
 
 MAX_STEPS = 8
 _IN_A_ROW = 4
@@ -24,13 +24,10 @@ def plot_samples(samples: Sequence[Tensor], titles: Sequence[str], png: Path) ->
         samples: images `[C, H, W]`, one panel each; frames `[T, C, H, W]`, one row each, up to eight steps; series
             `[N, C]`, one panel each, every line a channel (one spike raster if there are more than twelve).
     """
-    panels = [_panels(sample) for sample in samples]
     if samples[0].ndim == 4:
-        # The first step of a row names the sample.
-        named = zip(panels, titles, strict=True)
-        rows = [[(panel, "" if t else title) for t, panel in enumerate(row)] for row, title in named]
+        rows = [_steps(sample, title) for sample, title in zip(samples, titles, strict=True)]
     else:
-        flat = [(row[0], title) for row, title in zip(panels, titles, strict=True)]
+        flat = list(zip(samples, titles, strict=True))
         rows = [flat[start : start + _IN_A_ROW] for start in range(0, len(flat), _IN_A_ROW)]
     columns = max(len(row) for row in rows)
     width, height = (3.2, 2.0) if samples[0].ndim == 2 else (1.6, 1.75)
@@ -40,15 +37,16 @@ def plot_samples(samples: Sequence[Tensor], titles: Sequence[str], png: Path) ->
             axes.axis("off")
         for axes, (panel, title) in zip(axes_row, row, strict=False):
             _draw(axes, panel, title)
+    if samples[0].ndim == 4 and samples[0].shape[1] <= 2:
+        legend = "Events: + blue, − orange, both black"
+        figure.suptitle(legend, x=0.01, ha="left", fontsize=10, color=INK)
     save_figure(figure, png)
 
 
-def _panels(sample: Tensor) -> list[Tensor]:
-    """What gets a panel of its own; of many steps, some at equal distance."""
-    if sample.ndim != 4:
-        return [sample]
-    chosen = torch.linspace(0, len(sample) - 1, min(MAX_STEPS, len(sample))).round().int().unique()
-    return [sample[int(t)] for t in chosen]
+def _steps(sample: Tensor, title: str) -> list[tuple[Tensor, str]]:
+    """A panel a step, of many some at equal distance; the first one names the sample."""
+    chosen = torch.linspace(0, len(sample) - 1, min(MAX_STEPS, len(sample))).round().int().unique().tolist()
+    return [(sample[t], f"step {t + 1}" if t else f"{title}, step 1") for t in chosen]
 
 
 def _draw(axes: Axes, panel: Tensor, title: str) -> None:
@@ -56,7 +54,8 @@ def _draw(axes: Axes, panel: Tensor, title: str) -> None:
         axes.imshow(as_picture(panel), interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         tidy(axes, title)
-        axes.spines[:].set_visible(False)
+        # Most of an event frame is white: its border must be seen.
+        axes.spines[:].set(visible=True, color=FAINT, linewidth=0.6)
         return
     tidy(axes, title)
     values = panel.numpy()

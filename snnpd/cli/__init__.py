@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with raise_on_signals():
             return resolve("command", command, COMMANDS)(rest)
+    except BrokenPipeError:  # whoever read the output has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell says of one that ended so
     except SystemExit as end:  # --help and --print_config end in the parser
         return int(end.code or 0)
     except Stopped as stop:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from inspect import cleandoc, signature
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from snnpd.analysis import plot_samples
 from snnpd.datasets.facts import FACTS, KINDS
 from snnpd.datasets.progress import track_slow
 from snnpd.datasets.splits import Splits
+from snnpd.datasets.table import DATASETS
 from snnpd.errors import UsageError
+from snnpd.registry import resolve
 
 # Statistics are of this many samples at most, at equal distance: an epoch of a large set takes minutes.
 _LOOKED_AT = 512
 _CLASSES_SHOWN = 12
+_MOST_DRAWN = 64
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +35,8 @@ def main(argv: Sequence[str]) -> int:
         return inspect(argv[1:])
     if argv and argv[0] in ("-h", "--help"):
         print(
-            "usage: snnpd datasets\n       snnpd datasets inspect NAME [--root FOLDER] [--set OPTION=VALUE ...]"
+            "usage: snnpd datasets\n       snnpd datasets inspect NAME [--root FOLDER] [--set OPTION=VALUE ...]\n"
+            "       snnpd datasets inspect NAME --help     the options of one"
         )
         return 0
     if argv:
@@ -63,9 +68,12 @@ def inspect(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--samples", type=int, default=8, help="how many the picture shows (default 8)")
     parser.add_argument("--out", type=Path, help="the picture (default NAME.png)")
+    if set(argv) & {"-h", "--help"} and set(argv) & set(DATASETS):
+        return explain(next(word for word in argv if word in DATASETS))
     options = parser.parse_args(argv)
-    if options.samples < 1:
-        raise UsageError(f"--samples is {options.samples}; give at least 1")
+    if not 1 <= options.samples <= _MOST_DRAWN:
+        raise UsageError(f"--samples is {options.samples}; give 1 to {_MOST_DRAWN}")
+    png = _picture(options.out or Path(f"{options.name}.png"))
     given = _options(options.set) | ({} if options.root is None else {"root": options.root})
     splits = create_dataset(options.name, **given)
     console = Console()
@@ -73,26 +81,55 @@ def inspect(argv: Sequence[str]) -> int:
     console.print(_parts(splits), "")
     console.print("as a network gets them, without augmentation")
     console.print(_statistics(splits), "")
-    png = options.out or Path(f"{options.name}.png")
     draw(splits, options.samples, png)
     train: Any = splits.train
     print(f"{min(options.samples, len(train))} samples of the train part: {png}")
     return 0
 
 
+def _picture(path: Path) -> Path:
+    if path.suffix != ".png" or path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"--out is {path}; give a file that ends in .png, in a folder that is there")
+    return path
+
+
+def explain(name: str) -> int:
+    """Prints what a data set is, and its options with their defaults."""
+    factory = resolve("data set", name, DATASETS)
+    print(cleandoc(factory.__doc__ or ""), end="\n\n")
+    print(f"options of {name}, as --set OPTION=VALUE here and --data.options.OPTION VALUE in training:")
+    for option in signature(factory).parameters.values():
+        print(f"  {option.name} = {option.default!r}")
+    return 0
+
+
 def _options(words: Sequence[str]) -> dict[str, Any]:
-    options = {}
+    options: dict[str, Any] = {}
     for word in words:
         key, is_pair, value = word.partition("=")
         if not is_pair:
             raise UsageError(f"--set {word!r}; write OPTION=VALUE")
+        *path, last = key.split(".")
+        place = options
+        for part in path:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"--set {word!r}: {part!r} has a value already")
         try:
-            options[key] = yaml.safe_load(value)
+            place[last] = _number(yaml.safe_load(value))
         except yaml.YAMLError as error:
             raise UsageError(
                 f"--set {word!r}: its value is no YAML; quote it or close its brackets"
             ) from error
     return options
+
+
+def _number(value: object) -> object:
+    """To YAML 1e-3, without a point, is text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _parts(splits: Splits) -> Table:
@@ -116,29 +153,55 @@ def _statistics(splits: Splits) -> Table:
     """Shapes and values of samples as a network gets them, without augmentation."""
     source: Any = splits.val or splits.test
     chosen = np.linspace(0, len(source) - 1, min(_LOOKED_AT, len(source))).round().astype(int).tolist()
-    samples = [source[i][0] for i in track_slow(chosen, f"reading {splits.name}")]
+    seen = _Seen()
+    for i in track_slow(chosen, f"reading {splits.name}"):
+        seen.add(source[i][0])
     table = Table(box=None, show_header=False, pad_edge=False)
-    for key, value in _figures(samples).items():
+    for key, value in seen.figures().items():
         table.add_row(key, value)
     return table
 
 
-def _figures(samples: Sequence[Tensor]) -> Mapping[str, str]:
-    values = torch.cat([sample.flatten() for sample in samples]).double()
-    shapes = {tuple(sample.shape) for sample in samples}
-    lengths = sorted({shape[0] for shape in shapes})
-    figures = {"samples looked at": str(len(samples))}
-    if len(shapes) == 1:
-        figures["shape"] = " × ".join(map(str, shapes.pop()))
-    else:
-        figures["shape"] = f"{lengths[0]} to {lengths[-1]} tokens × {samples[0].shape[1]}"
-    figures["mean, deviation"] = f"{values.mean():.3f}, {values.std():.3f}"
-    figures["range"] = f"{values.min():.3f} to {values.max():.3f}"
-    figures["zeros"] = f"{(values == 0).double().mean():.1%}"
-    if samples[0].ndim == 4:
-        steps = torch.stack([(sample != 0).double().mean((1, 2, 3)) for sample in samples]).mean(0)
-        figures["not zero, by step"] = "  ".join(f"{share:.1%}" for share in steps.tolist())
-    return figures
+class _Seen:
+    """Figures of samples that are seen one after the other: a few hundred large ones would fill the memory."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.num = self.zeros = 0
+        self.total = self.squares = 0.0
+        self.low, self.high = float("inf"), -float("inf")
+        self.by_step: list[Tensor] = []
+
+    def add(self, sample: Tensor) -> None:
+        """Counts one sample."""
+        values = sample.double()
+        self.shapes.append(tuple(sample.shape))
+        self.num += values.numel()
+        self.zeros += int((values == 0).sum())
+        self.total += float(values.sum())
+        self.squares += float(values.square().sum())
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        if sample.ndim == 4:
+            self.by_step.append((sample != 0).double().mean((1, 2, 3)))
+
+    def figures(self) -> Mapping[str, str]:
+        """The figures in words."""
+        mean = self.total / self.num
+        deviation = max(self.squares / self.num - mean**2, 0.0) ** 0.5
+        lengths = sorted({shape[0] for shape in self.shapes})
+        figures = {"samples looked at": str(len(self.shapes))}
+        if len(set(self.shapes)) == 1:
+            figures["shape"] = " × ".join(map(str, self.shapes[0]))
+        else:
+            rest = " × ".join(map(str, self.shapes[0][1:]))
+            figures["shape"] = f"{lengths[0]} to {lengths[-1]} × {rest}"
+        figures["mean, deviation"] = f"{mean:.3f}, {deviation:.3f}"
+        figures["range"] = f"{self.low:.3f} to {self.high:.3f}"
+        figures["zeros"] = f"{self.zeros / self.num:.1%}"
+        if self.by_step and len(lengths) == 1:
+            shares = torch.stack(self.by_step).mean(0).tolist()
+            figures["not zero, by step"] = "  ".join(f"{share:.1%}" for share in shares)
+        return figures
 
 
 def draw(splits: Splits, count: int, png: Path) -> None:
@@ -147,6 +210,9 @@ def draw(splits: Splits, count: int, png: Path) -> None:
     by_class = [np.flatnonzero(train.labels == number).tolist() for number in range(splits.num_classes)]
     rounds = (indices[turn] for turn in range(len(train)) for indices in by_class if turn < len(indices))
     chosen = list(islice(rounds, count))
+    # Colours and brightness as they were; event frames have their zero where they should.
     plot_samples(
-        [train[i][0] for i in chosen], [splits.class_names[int(train.labels[i])] for i in chosen], png
+        [train.standard.undo(train[i][0]) for i in chosen],
+        [splits.class_names[int(train.labels[i])] for i in chosen],
+        png,
     )

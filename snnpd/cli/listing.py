@@ -63,6 +63,7 @@ def _first_line(target: Callable[..., Any]) -> str:
 
 def _show(title: str, rows: Rows) -> None:
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, overflow="ignore")
     for row in rows:
         table.add_row(f"[bold]{row[0]}[/bold]", *row[1:])
     Console(soft_wrap=False).print(table, "")

@@ -63,6 +63,8 @@ def fit(
     with fabric.rank_zero_first():
         checkpoints = Checkpoints(folder / CHECKPOINTS)
         last_epoch = _restore(trainer, checkpoints, display) if resume else 0
+    if warning := _short_for_average(config, len(train_loader)):
+        display.say(warning)
     log = MetricsLog(folder, last_epoch) if fabric.is_global_zero else None
     try:
         with display:
@@ -108,6 +110,19 @@ def _check(config: Config, encode: Encoder, train_loader: Any) -> None:
             )
     if len(train_loader) == 0:
         raise UsageError("the train loader has no batch; lower the batch size, or do not drop the last batch")
+
+
+def _short_for_average(config: Config, num_batches: int) -> str | None:
+    """A warning where the average of the weights would still hold much of the untrained ones at the end."""
+    decay = config.optim.ema_decay
+    steps = config.optim.epochs * max(1, num_batches // config.optim.accumulate)
+    untrained = decay**steps
+    if untrained < 0.05:
+        return None
+    return (
+        f"warning: optim.ema_decay {decay} over {steps} steps leaves the average {untrained:.0%} of the untrained "
+        f"weights, and the average is what is evaluated; train longer, or lower it"
+    )
 
 
 def _restore(trainer: Trainer, checkpoints: Checkpoints, display: Display) -> int:

@@ -379,6 +379,17 @@ def test_a_set_larger_than_the_limit_keeps_a_part(bench: Bench, capsys: pytest.C
     assert bench.build.total() == built + NUM - 2 * PER_SHARD
 
 
+def test_what_cannot_fit_throws_nothing_out(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.open(name="old").prepare()
+    old = shard_files(bench.folder)
+    limit = sum(path.stat().st_size for path in old) // 2
+    samples = bench.open(name="new", per_shard=NUM, limit_bytes=limit)
+    samples.prepare()
+    check_samples(samples, range(NUM))
+    assert shard_files(bench.folder) == old
+    assert "is too low; raise SNNPD_CACHE_GB" in lines(capsys)[0]
+
+
 def test_what_is_open_is_not_thrown_out(bench: Bench) -> None:
     used = bench.open(name="used")
     used.prepare()

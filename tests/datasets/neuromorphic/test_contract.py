@@ -54,6 +54,15 @@ class TestNmnist(RecordingsContract):
         generate.write_nmnist(root, num_train=5)
 
 
+class TestTokens(TestNmnist):
+    OPTIONS: ClassVar[dict[str, Any]] = TestNmnist.OPTIONS | {
+        "representation": "token_groups",
+        "time_steps": 8,
+    }
+    AUGMENTED: ClassVar[dict[str, Any]] = {"augment": ["time_jitter", "drop_at_random"]}
+    PLAIN: ClassVar[dict[str, Any]] = {"augment": False}
+
+
 class TestEventAugmentation(TestNmnist):
     AUGMENTED: ClassVar[dict[str, Any]] = {"augment": ["event_drop", {"name": "roll", "pixels": 2}]}
     PLAIN: ClassVar[dict[str, Any]] = {"augment": False}

@@ -11,6 +11,7 @@ import torch
 from snnpd.datasets.carve_groups import carve_groups
 from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import EVENT_DTYPE, Sensor
+from snnpd.datasets.loading import collate
 from snnpd.datasets.neuromorphic.asl_dvs import asl_dvs
 from snnpd.datasets.neuromorphic.cifar10_dvs import NUM_PER_CLASS, TEST_NUMBERS, cifar10_dvs
 from snnpd.datasets.neuromorphic.cochlea import shd
@@ -186,3 +187,69 @@ def test_groups_stay_whole() -> None:
     assert any(not np.array_equal(held, carve_groups(groups, labels, 0.3, seed)[1]) for seed in range(1, 4))
     with pytest.raises(UsageError, match="class 7 is on one side only"):
         carve_groups(groups, np.where(np.arange(40) < 4, 7, labels), 0.3, 0)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("tokens", 3), ("token_groups", 6)])
+def test_tokens_are_series_with_stamps(tmp_path: Path, name: str, channels: int) -> None:
+    root = generate.write_nmnist(tmp_path, 2, 1)
+    stored = {"augment": True, "cache": str(tmp_path / "cache")}
+    for options in (PLAIN, stored):
+        splits = nmnist(
+            root=str(root), partial=True, val_fraction=0, representation=name, time_steps=40, **options
+        )
+        assert (splits.kind, splits.input_shape) == ("series", (40, channels))
+        x, label, times = splits.train[3]
+        assert (len(x), label) == (len(times), 1)
+        assert 20 < len(x) <= 40
+        # In seconds from the first event on, as the file has them.
+        events = splits.train.recordings.events(3)
+        assert 0 <= times[0] < times[-1] <= (events["t"][-1] - events["t"][0]) / 1e6
+        assert (times.diff() >= 0).all()
+        batch = collate([splits.train[0], splits.train[3]], pad_to=40)
+        assert batch.times.shape == batch.mask.shape == (2, 40)
+
+
+def test_a_subject_on_both_sides_of_gesture_is_refused(tmp_path: Path) -> None:
+    root = generate.write_gesture(tmp_path, 3, 1)
+    (listing,) = root.rglob("trials_to_test.txt")
+    trial = (listing.parent / "trials_to_train.txt").read_text().split()[0]
+    listing.write_text(listing.read_text() + trial + "\n")
+    with pytest.raises(UsageError, match=f"{trial.partition('_')[0]} stand in the train and the test part"):
+        dvs_gesture(root=str(root), **PLAIN)
+
+
+def test_a_class_missing_from_the_test_part_is_named(tmp_path: Path) -> None:
+    generate.write_spike_h5(tmp_path / "shd_train.h5", [*range(20)] * 2)
+    generate.write_spike_h5(tmp_path / "shd_test.h5", [*range(19)])
+    with pytest.raises(UsageError, match="shd, test: class"):
+        shd(root=str(tmp_path), val_fraction=0, **PLAIN)
+
+
+def test_a_part_of_a_set_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate.write_spike_h5(tmp_path / "shd_train.h5", [*range(20)] * 2)
+    generate.write_spike_h5(tmp_path / "shd_test.h5", [*range(20)])
+    shd(root=str(tmp_path), val_fraction=0, **PLAIN)
+    told = capsys.readouterr().err
+    assert told == "snnpd: shd: found 40 and 20 to train and to test, the whole set has 8,156 and 2,264\n"
+
+
+def test_values_of_surfaces_are_no_counts(tmp_path: Path) -> None:
+    root = str(generate.write_nmnist(tmp_path, 2, 1))
+    options = {"representation": "time_surface", "representation_options": {"tau_us": 50_000}}
+    splits = nmnist(root=root, partial=True, val_fraction=0, **options, **PLAIN)
+    x = splits.train.standard.undo(splits.train[0][0])
+    assert 0 < x.max() <= 1
+    assert x.max() == pytest.approx(1, abs=0.05)
+
+
+def test_the_key_of_the_cache_knows_all_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("snnpd.datasets.cache.arrays.code_digest", lambda code: seen.extend(code) or "digest")
+    root = str(generate.write_nmnist(tmp_path, 2, 1))
+    nmnist(root=root, partial=True, val_fraction=0, size=12, cache=str(tmp_path / "cache"))
+    names = {module.__name__ for module in seen}
+    assert names >= {
+        "snnpd.datasets.pipeline",
+        "snnpd.datasets.representations",
+        "snnpd.datasets.neuromorphic.decode",
+    }
