@@ -46,8 +46,8 @@ def test_names_are_whole_in_a_narrow_terminal(
         (["basic_motions", "--samples", "3"], ["100 × 6", "3 samples of the train part"]),
         (["japanese_vowels"], ["tokens × 12", "9 classes"]),
         (
-            ["digits", "--set", "val_fraction=0", "augment=false", "--out", "here/it.png"],
-            ["1437", "here/it.png"],
+            ["digits", "--set", "val_fraction=0", "augment=false", "--out", "it.png"],
+            ["1437", "it.png"],
         ),
     ],
 )

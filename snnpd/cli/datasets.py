@@ -194,7 +194,8 @@ class _Seen:
             figures["shape"] = " × ".join(map(str, self.shapes[0]))
         else:
             rest = " × ".join(map(str, self.shapes[0][1:]))
-            figures["shape"] = f"{lengths[0]} to {lengths[-1]} × {rest}"
+            what = "tokens" if len(self.shapes[0]) == 2 else "steps"
+            figures["shape"] = f"{lengths[0]} to {lengths[-1]} {what} × {rest}"
         figures["mean, deviation"] = f"{mean:.3f}, {deviation:.3f}"
         figures["range"] = f"{self.low:.3f} to {self.high:.3f}"
         figures["zeros"] = f"{self.zeros / self.num:.1%}"

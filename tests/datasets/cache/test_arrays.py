@@ -380,9 +380,9 @@ def test_a_set_larger_than_the_limit_keeps_a_part(bench: Bench, capsys: pytest.C
 
 
 def test_what_cannot_fit_throws_nothing_out(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    bench.open(name="old").prepare()
+    bench.open(name="old", sources=bench.sources[:PER_SHARD]).prepare()
     old = shard_files(bench.folder)
-    limit = sum(path.stat().st_size for path in old) // 2
+    limit = 2 * sum(path.stat().st_size for path in old)
     samples = bench.open(name="new", per_shard=NUM, limit_bytes=limit)
     samples.prepare()
     check_samples(samples, range(NUM))

@@ -62,6 +62,11 @@ class TestTokens(TestNmnist):
     AUGMENTED: ClassVar[dict[str, Any]] = {"augment": ["time_jitter", "drop_at_random"]}
     PLAIN: ClassVar[dict[str, Any]] = {"augment": False}
 
+    def test_statistics_come_from_the_train_part_alone(self) -> None:
+        # Places and signs lie in [-1, 1] as they are: nothing is taken from any part.
+        standard = self.make().train.standard
+        assert (standard.mean, standard.std) == (0, 1)
+
 
 class TestEventAugmentation(TestNmnist):
     AUGMENTED: ClassVar[dict[str, Any]] = {"augment": ["event_drop", {"name": "roll", "pixels": 2}]}

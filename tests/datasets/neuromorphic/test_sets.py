@@ -106,13 +106,13 @@ def test_a_gesture_ends_where_the_next_begins(tmp_path: Path) -> None:
 
 def test_shd_by_hand(tmp_path: Path) -> None:
     generate.write_spike_h5(tmp_path / "shd_train.h5", [*range(20)] * 5)
-    generate.write_spike_h5(tmp_path / "shd_test.h5", [19, 3])
+    generate.write_spike_h5(tmp_path / "shd_test.h5", [19, 3, *range(20)])
     splits = shd(root=str(tmp_path), times=True, val_fraction=0.4, **PLAIN)
     assert splits.class_names[:11] == (
         *["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
         "null",
     )
-    assert splits.test.labels.tolist() == [19, 3]
+    assert splits.test.labels.tolist() == [19, 3, *range(20)]
     speakers = [{clip.entry // 20 for clip in clips(part)} for part in (splits.train, splits.val)]
     assert [len(of_part) for of_part in speakers] == [3, 2]
     assert not speakers[0] & speakers[1]
@@ -221,7 +221,7 @@ def test_a_subject_on_both_sides_of_gesture_is_refused(tmp_path: Path) -> None:
 def test_a_class_missing_from_the_test_part_is_named(tmp_path: Path) -> None:
     generate.write_spike_h5(tmp_path / "shd_train.h5", [*range(20)] * 2)
     generate.write_spike_h5(tmp_path / "shd_test.h5", [*range(19)])
-    with pytest.raises(UsageError, match="shd, test: class"):
+    with pytest.raises(UsageError, match="shd, test: empty class: no sample of class 19"):
         shd(root=str(tmp_path), val_fraction=0, **PLAIN)
 
 

@@ -61,7 +61,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("film.mp4", b"", "no folder of pictures and no .npy file; `ffmpeg"),
-        ("none.npy", None, "none.npy: cannot be read as .npy"),
+        ("none.npy", None, "none.npy: no such file or folder"),
         ("empty.npy", b"", "empty.npy: cannot be read as .npy"),
         ("text.npy", b"no array at all", "text.npy: cannot be read as .npy"),
         ("flat.npy", np.ones((3, 4)), r"holds \(3, 4\); expected \[F, H, W\]"),
