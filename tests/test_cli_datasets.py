@@ -1,8 +1,11 @@
 """`snnpd datasets`, and `snnpd datasets inspect`."""
 
+import gzip
 import os
 import subprocess
 import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -122,3 +125,31 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     found = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=True)
     assert found.stderr == ""
     assert found.stdout.splitlines()[0].startswith("data sets")
+
+
+def test_unpack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with zipfile.ZipFile("good.zip", "w") as archive:
+        archive.writestr("Train/0/1.bin", b"events")
+    with tarfile.open("good.tar.gz", "w:gz") as archive:
+        archive.add("good.zip")
+    Path("one.h5.gz").write_bytes(gzip.compress(b"spikes"))
+    for words in (["good.zip", "a"], ["good.tar.gz", "b"], ["one.h5.gz", "one.h5"]):
+        assert main(["datasets", "unpack", *words]) == 0
+    assert Path("a/Train/0/1.bin").read_bytes() == b"events"
+    assert Path("b/good.zip").read_bytes() == Path("good.zip").read_bytes()
+    assert Path("one.h5").read_bytes() == b"spikes"
+    with zipfile.ZipFile("bad.zip", "w") as archive:
+        archive.writestr("fine", b"")
+        archive.writestr("../outside", b"")
+    for words, error in (
+        (["bad.zip", "c"], "bad.zip"),
+        (["good.zip", "a"], "is there already"),
+        (["one.h5", "c"], "not a .zip"),
+        (["none.zip", "c"], "none.zip"),
+        (["good.zip"], "give an archive and the folder"),
+    ):
+        capsys.readouterr()
+        assert main(["datasets", "unpack", *words]) == 2
+        assert error in capsys.readouterr().err
+    assert not Path("c").exists()
+    assert not (tmp_path.parent / "outside").exists()
