@@ -1,0 +1,1 @@
+"""Operations and energy of spiking networks, counted from what a network really computes."""
