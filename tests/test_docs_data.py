@@ -43,4 +43,4 @@ def test_every_name_is_told(table: dict) -> None:
 
 def test_augmentations_stand_with_their_kind() -> None:
     found = dict(re.findall(r"Of ([a-z ]+): (.*?)\.(?: |\n)", TEXT.replace("\n`", " `")))
-    assert set(re.findall(r"`(\w+)`", found["events"])) == set(OFFERED["spikes"])
+    assert set(re.findall(r"`(\w+)`", found["events"])) == set(OFFERED["tokens"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from snnpd.datasets.augmentation.bands import ShiftBands
 from snnpd.datasets.augmentation.erase import Cutout, RandomErasing
 from snnpd.datasets.augmentation.event_drop import DropAtRandom, DropByArea, DropByTime, EventDrop
 from snnpd.datasets.augmentation.event_turns import EventRotate, EventShear
@@ -57,17 +58,31 @@ EVENT_AUGMENTATIONS: dict[str, Callable[..., EventAugmentation]] = {
     "time_reversal": TimeReversal,
     "time_scale": TimeScale,
 }
+SERIES_AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {"shift_bands": ShiftBands}
 AUGMENTATIONS: dict[str, Callable[..., Any]] = (
-    PICTURE_AUGMENTATIONS | IMAGE_AUGMENTATIONS | EVENT_AUGMENTATIONS
+    PICTURE_AUGMENTATIONS | IMAGE_AUGMENTATIONS | EVENT_AUGMENTATIONS | SERIES_AUGMENTATIONS
+)
+# Those that mean nothing to a cochlea, whose channels are no places: it is one row of bands from low to high.
+_OF_PLACES = (
+    "drop_by_area",
+    "event_drop",
+    "event_flip",
+    "event_roll",
+    "event_rotate",
+    "event_shear",
+    "polarity_flip",
 )
 
-# What a data set has: images, frames that are stored as such, events that become frames, or spikes that become series.
-Source = Literal["image", "frames", "events", "spikes"]
+# What a data set has: images, frames that are stored as such, events that become frames, events that become tokens, or
+# the spikes of a cochlea.
+Source = Literal["image", "frames", "events", "tokens", "cochlea"]
 OFFERED: dict[Source, dict[str, Callable[..., Any]]] = {
     "image": PICTURE_AUGMENTATIONS | IMAGE_AUGMENTATIONS,
     "frames": PICTURE_AUGMENTATIONS,
     "events": PICTURE_AUGMENTATIONS | EVENT_AUGMENTATIONS,
-    "spikes": EVENT_AUGMENTATIONS,
+    "tokens": EVENT_AUGMENTATIONS,
+    "cochlea": {n: made for n, made in EVENT_AUGMENTATIONS.items() if n not in _OF_PLACES}
+    | SERIES_AUGMENTATIONS,
 }
 # How an `augment` option is written.
 Augment = bool | str | Mapping[str, Any] | Sequence[Any]

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from snnpd.datasets.augmentation.bands import ShiftBands
 from snnpd.datasets.augmentation.table import Augment, Chosen, choose_augmentations
 from snnpd.datasets.clips import Clip
 from snnpd.datasets.events import Events
 from snnpd.datasets.neuromorphic.folders import note_counts
 from snnpd.datasets.neuromorphic.origin import Archive, Origin, file_stamp, tonic_fetch
-from snnpd.datasets.neuromorphic.spike_bins import COCHLEA, ChannelBins, ShiftBands
+from snnpd.datasets.neuromorphic.spike_bins import COCHLEA, ChannelBins
 from snnpd.datasets.pipeline import Pipeline, make_cache
 from snnpd.datasets.readers.spikes import (
     BLOCK,
@@ -170,7 +171,7 @@ def _cochlea(
         class_names=names,
         input_shape=(bins.max_tokens, bins.channels),
         times=bins.times() if times else None,
-        augment=choose_augmentations(augment, "spikes", shifted),
+        augment=choose_augmentations(augment, "cochlea", shifted),
         seed=seed,
         val_fraction=val_fraction,
     )

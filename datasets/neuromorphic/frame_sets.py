@@ -36,7 +36,7 @@ def frame_splits(
     shape = input_shape(pipeline, framing.time_steps)
     is_series = framing.representation in TOKENS
     if is_series:
-        changes = choose_augmentations(augment, "spikes")
+        changes = choose_augmentations(augment, "tokens")
     else:
         changes = choose_augmentations(augment, "events", default(min(shape[-2:])))
     return split_recordings(

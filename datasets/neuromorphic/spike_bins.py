@@ -1,11 +1,10 @@
 """A cochlea's spikes as a series of counts: windows of time by bands of channels."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt16
+from jaxtyping import UInt16
 from torch import Tensor
 
 from snnpd.datasets.events import Events, Sensor
@@ -45,23 +44,3 @@ class ChannelBins:
     def times(self) -> Tensor:
         """The middle of each window, in seconds."""
         return (torch.arange(self.max_tokens, dtype=torch.float64) + 0.5) * (self.window_ms / 1000)
-
-
-@dataclass(frozen=True)
-class ShiftBands:
-    """Moves each series by up to `most` bands up or down; what comes in at the edge is silent."""
-
-    most: int
-
-    def __call__(
-        self, x: Float[Tensor, "B N C"], rngs: Sequence[np.random.Generator]
-    ) -> Float[Tensor, "B N C"]:
-        """The moved series."""
-        moved = torch.zeros_like(x)
-        for source, target, rng in zip(x, moved, rngs, strict=True):
-            shift = int(rng.integers(-self.most, self.most + 1))
-            if shift >= 0:
-                target[:, shift:] = source[:, : x.shape[2] - shift]
-            else:
-                target[:, :shift] = source[:, -shift:]
-        return moved

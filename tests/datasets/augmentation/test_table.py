@@ -14,6 +14,7 @@ from snnpd.datasets.augmentation.table import (
     IMAGE_AUGMENTATIONS,
     OFFERED,
     PICTURE_AUGMENTATIONS,
+    SERIES_AUGMENTATIONS,
     Chosen,
     choose_augmentations,
     choose_for_pictures,
@@ -117,7 +118,7 @@ def test_what_recipes_get_wrong(wishes: Any, source: Any, message: str) -> None:
 
 
 def test_every_name_is_in_one_table() -> None:
-    tables = (PICTURE_AUGMENTATIONS, IMAGE_AUGMENTATIONS, EVENT_AUGMENTATIONS)
+    tables = (PICTURE_AUGMENTATIONS, IMAGE_AUGMENTATIONS, EVENT_AUGMENTATIONS, SERIES_AUGMENTATIONS)
     assert sum(map(len, tables)) == len(AUGMENTATIONS) == len(set(AUGMENTATIONS.values()))
 
 
