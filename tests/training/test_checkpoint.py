@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from snnpd import atomic
 from snnpd.atomic import write_atomic
 from snnpd.errors import TrainingError, UsageError
-from snnpd.training import files
 from snnpd.training.checkpoint import MANIFEST, Checkpoints
 from snnpd.training.files import new_run_folder, newest_run_folder
 
@@ -134,7 +134,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files.os, "replace", interrupted)
+    monkeypatch.setattr(atomic.os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
