@@ -48,6 +48,11 @@ def test_names_are_whole_in_a_narrow_terminal(
         (["event_digits"], ["6 × 2 × 20 × 20", "not zero, by step", "event_digits.png"]),
         (["basic_motions", "--samples", "3"], ["100 × 6", "3 samples of the train part"]),
         (["japanese_vowels"], ["tokens × 12", "9 classes"]),
+        # One-hot tokens, which nothing standardises.
+        (
+            ["listops", "--set", "num_train=200", "num_test=60", "max_length=40", "min_length=10"],
+            ["× 15", "listops.png"],
+        ),
         (
             ["digits", "--set", "val_fraction=0", "augment=false", "--out", "it.png"],
             ["1437", "it.png"],

@@ -176,14 +176,13 @@ class _Seen:
 
 
 def draw(splits: Splits, count: int, png: Path) -> None:
-    """The first samples of the train part, one class after the other, as the network gets them."""
+    """The first samples of the train part, one class after the other, in the units that they had."""
     train: Any = splits.train
     by_class = [np.flatnonzero(train.labels == number).tolist() for number in range(splits.num_classes)]
     rounds = (indices[turn] for turn in range(len(train)) for indices in by_class if turn < len(indices))
     chosen = list(islice(rounds, count))
-    # Colours and brightness as they were; event frames have their zero where they should.
-    plot_samples(
-        [train.standard.undo(train[i][0]) for i in chosen],
-        [splits.class_names[int(train.labels[i])] for i in chosen],
-        png,
-    )
+    samples = [train[i][0] for i in chosen]
+    if hasattr(train, "standard"):
+        # Undone, so that pictures have their colours and series their units.
+        samples = [train.standard.undo(sample) for sample in samples]
+    plot_samples(samples, [splits.class_names[int(train.labels[i])] for i in chosen], png)
