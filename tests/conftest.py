@@ -42,6 +42,11 @@ ROOMS += [
 install_import_hook([f"snnpd.{room}" for room in ROOMS], f"{tests.shape_checks.__name__}.checker")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Contents of files do not name tests: some hold the second they were made in, and every process has its own."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def _seed(request: pytest.FixtureRequest) -> None:
     """A seed of its own for every test, whatever ran before it in its process; SNNPD_TEST_SEED draws others."""

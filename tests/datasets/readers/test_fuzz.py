@@ -15,7 +15,8 @@ SECONDS = float(os.environ.get("SNNPD_FUZZ_SECONDS", "600"))
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("seconds", "seed"), [(3.0, 0), pytest.param(SECONDS, os.getpid(), marks=pytest.mark.slow)]
+    ("seconds", "seed"),
+    [(3.0, 0), pytest.param(SECONDS, os.getpid(), marks=pytest.mark.slow, id="any")],
 )
 def test_damaged_files_are_read_right_or_refused(tmp_path: Path, seconds: float, seed: int) -> None:
     """In a process of its own, as a crash or memory without bound would take this one along."""
