@@ -7,19 +7,28 @@ from typing import Literal, NamedTuple, get_args
 
 from snnpd.errors import UsageError, unknown
 
-Kind = Literal["mac", "ac", "shift", "compare", "leading_one"]
+Kind = Literal["mac", "ac", "shift", "compare", "and", "leading_one"]
 
 
 class Operation(NamedTuple):
     """A class of operations: what is done, on words of how many bits, whole numbers or floats.
 
     `mac` multiplies and adds, `ac` adds (what an event does with a weight), `shift` shifts a word, `compare` decides
-    a threshold, `leading_one` finds the highest bit of a sum.
+    a threshold, `and` gates one spike by another, `leading_one` finds the highest bit of a sum.
     """
 
     kind: Kind
     bits: int
     is_float: bool = False
+
+
+class Access(NamedTuple):
+    """A class of memory accesses: words of `bits` to or from a memory that holds `capacity` of them."""
+
+    what: str
+    mode: Literal["read", "write"]
+    bits: int
+    capacity: int
 
 
 @dataclass(frozen=True)

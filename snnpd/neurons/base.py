@@ -1,8 +1,8 @@
 """What neuron modules share: a declaration, learned numbers, a state carried from call to call, a choice of code."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from spikingjelly.activation_based.base import MemoryModule
 from torch import Tensor
@@ -18,6 +18,14 @@ from snnpd.neurons.values import channels_of
 from snnpd.spikes import Alphabet
 
 MEMORIES = ("fast", "lean")
+
+
+class Fired(NamedTuple):
+    """What a call of a neuron took and gave: input, spikes, and the residual sum where one was in its pass."""
+
+    x: Tensor
+    spikes: Tensor
+    total: Tensor | None
 
 
 class Neuron(MemoryModule):
@@ -66,6 +74,7 @@ class Neuron(MemoryModule):
         self.memory = memory
         self.implementation = check_implementation(implementation)
         self.step_mode = step_mode
+        self.watchers: list[Callable[[Fired], None]] = []
         names = (learned,) if isinstance(learned, str) else learned
         for name, parameter in parameters(self.spec, names, channels).items():
             self.register_parameter(name, parameter)
@@ -87,6 +96,8 @@ class Neuron(MemoryModule):
         if before.totals is not None:
             assert outcome.total is not None or before.skip is None
             before.totals.extend([] if outcome.total is None else [outcome.total])
+        for watcher in self.watchers:
+            watcher(Fired(inputs[0], outcome.spikes, outcome.total))
         return (outcome.spikes,), (outcome.state,)
 
     def single_step_functional_forward(

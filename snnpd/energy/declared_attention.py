@@ -1,0 +1,145 @@
+"""Shiftmax attention, counted from its declaration: rules 4, 6 and 7, however the layer evaluates it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from snnpd.attention.views import HeadView
+from snnpd.energy import sums
+from snnpd.energy.rules_products import meeting
+from snnpd.energy.scene import Scene
+from snnpd.energy.signals import Signal
+from snnpd.errors import UsageError
+from snnpd.expansion import Expansion, Exponential, Points, Shiftmax
+from snnpd.expansion.integer_shiftmax import dyadic_numerators
+from snnpd.expansion.power_weights import rounded_log2_sum
+
+# Elements of a map that are held at once.
+_MAP_ELEMENTS = 1 << 22
+
+
+def is_shift_attention(expansion: Expansion | None) -> bool:
+    """Whether weights are powers of two that a shift register applies."""
+    if expansion is None:
+        return False
+    is_base2 = isinstance(expansion.kernel, Exponential) and expansion.kernel.base == 2
+    return is_base2 and isinstance(expansion.normaliser, Shiftmax) and expansion.normaliser.rounding != "sum"
+
+
+def attend(scene: Scene, view: HeadView) -> None:
+    """Rules 4, 6 and 7 for the heads of a bipolar layer."""
+    assert view.expansion is not None
+    assert view.points is not None
+    q, k, _v = view.points[:3]
+    left, right = scene.signals[q], scene.signals[k]
+    if left is None or right is None or not (left.is_events and right.is_events):
+        raise UsageError(
+            f"{scene.layer}: queries or keys of Shiftmax attention come from a module that declares no alphabet; "
+            "name it in `alphabets`"
+        )
+    rows = scene.rows(left)
+    peak = left.peak * right.peak * q.shape[-1]
+    score = left.events(-peak, peak)
+    done, met = meeting(q, k, left, right, rows)
+    present = _present(view.expansion, view.points)
+    pairs = q.numel() // q.shape[-1] // rows * k.shape[-2]
+    scene.count("product", "ac", left, done, pairs * q.shape[-1] - met, bits=score.width)
+    _shiftmax(
+        scene, left, score, pairs if present is None else int(present), q.numel() // q.shape[-1] // rows
+    )
+    _values(scene, left, view, pairs)
+    scene.signals.set(view.heads, left.analog())
+
+
+def _present(expansion: Expansion, points: Points) -> int | None:
+    """Pairs of a query and a support point that it sees, in one row; None for all."""
+    support = expansion.support(points)
+    if support is None:
+        return None
+    if support.ndim > 2:
+        raise UsageError(
+            "padded tokens are in the batch; the report wants samples of their own length, one at a time"
+        )
+    heads = math.prod(points.q.shape[2:-2])
+    return int(support.expand(points.q.shape[-2], -1).sum()) * heads
+
+
+def _shiftmax(scene: Scene, signal: Signal, score: Signal, pairs: int, queries: int) -> None:
+    width = 2 * score.peak + 1 + math.ceil(math.log2(max(pairs // max(queries, 1), 1)))
+    scene.count("shiftmax", "ac", signal, pairs, bits=score.width)
+    scene.count("shiftmax", "ac", signal, pairs, bits=width)
+    scene.count("shiftmax", "leading_one", signal, queries, bits=width)
+    for mode in ("write", "read"):
+        scene.access("score", mode, pairs, signal, pairs, score.width)
+
+
+def _values(scene: Scene, signal: Signal, view: HeadView, pairs: int) -> None:
+    assert view.expansion is not None
+    assert view.points is not None
+    points, rows, channels = view.points, scene.rows(signal), view.points.v.shape[-1]
+    applied, met = _applied(view.expansion, points, rows, scene.word.bits)
+    for kind in ("shift", "ac"):
+        scene.count("values", kind, signal, applied * channels, (pairs - met) * channels)
+    if _is_dyadic(view.expansion):
+        scene.count("shiftmax", "ac", signal, pairs)
+    scene.access("value", "read", applied * channels, signal, points.v.numel() // rows)
+    outputs = view.heads.numel() // rows
+    scene.access("potential", "write", outputs, signal, outputs)
+
+
+def _is_dyadic(expansion: Expansion) -> bool:
+    assert isinstance(expansion.normaliser, Shiftmax)
+    return expansion.normaliser.rounding == "dyadic"
+
+
+def _applied(expansion: Expansion, points: Points, rows: int, bits: int) -> tuple[Tensor, Tensor]:
+    """Shifts of each row that a word can be given, and the pairs of query and point that have any."""
+    q, k = (sums.leading(x, rows) for x in points[:2])
+    q, k = (x.flatten(1, -3) if x.ndim > 4 else x for x in (q, k))
+    support = expansion.support(points)
+    if support is None and not _is_dyadic(expansion) and _largest_shift(q, k) < bits:
+        every = torch.full((rows,), q.shape[1] * q.shape[2] * k.shape[2])
+        return every, every
+    counts = [_count_shifts(expansion, a, b, support, bits) for a, b in zip(q, k, strict=True)]
+    applied, met = torch.stack(counts).unbind(-1)
+    return applied, met
+
+
+def _largest_shift(q: Tensor, k: Tensor) -> int:
+    """What no shift exceeds: γ - x with scores inside ± the smaller one of the points' own sums."""
+    peak = min(float(x.abs().sum(-1).amax()) if x.numel() else 0.0 for x in (q, k))
+    return int(2 * peak) + math.ceil(math.log2(max(k.shape[-2], 1)))
+
+
+def _count_shifts(expansion: Expansion, q: Tensor, k: Tensor, support: Tensor | None, bits: int) -> Tensor:
+    """For one time step of one sample, `[H, N, D]` and `[H, M, D]`: shifts, and pairs that have any."""
+    counts = torch.zeros(2, dtype=torch.int64)
+    step = max(1, _MAP_ELEMENTS // max(1, k.shape[0] * k.shape[-2]))
+    for start in range(0, q.shape[-2], step):
+        scores = expansion.kernel.scores(q[:, start : start + step], k)
+        seen = support if support is None or len(support) == 1 else support[start : start + step]
+        counts += (
+            _dyadic(expansion, scores, seen)
+            if _is_dyadic(expansion)
+            else _single(expansion, scores, seen, bits)
+        )
+    return counts
+
+
+def _single(expansion: Expansion, scores: Tensor, seen: Tensor | None, bits: int) -> Tensor:
+    """One shift a pair, n = γ - x, if it is narrower than a word."""
+    assert isinstance(expansion.normaliser, Shiftmax)
+    if seen is not None:
+        scores = scores.masked_fill(~seen, -math.inf)
+    depth = scores - scores.amax(-1, keepdim=True)
+    narrow = (rounded_log2_sum(depth, -1, expansion.normaliser.rounding) - depth < bits).sum().cpu()
+    return torch.stack([narrow, narrow])
+
+
+def _dyadic(expansion: Expansion, scores: Tensor, seen: Tensor | None) -> Tensor:
+    """A shift for every set bit of a weight."""
+    assert isinstance(expansion.normaliser, Shiftmax)
+    words = dyadic_numerators(scores.long(), expansion.normaliser.bits, seen)
+    set_bits = sum(((words >> place) & 1).sum() for place in range(expansion.normaliser.bits + 1))
+    return torch.stack([torch.as_tensor(set_bits), (words != 0).sum()]).cpu()

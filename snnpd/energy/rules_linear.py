@@ -1,0 +1,112 @@
+"""Rules 1 to 3: linear maps and convolutions of activations with weights."""
+
+import torch
+from torch import Tensor
+
+from snnpd.energy import sums
+from snnpd.energy.rules_products import product
+from snnpd.energy.scene import Call, Scene
+from snnpd.energy.signals import Signal
+from snnpd.energy.taps import reached_taps
+
+ROLE = "linear"
+
+
+def matrix_product(scene: Scene, call: Call) -> Signal | None:
+    """mm, bmm, mv and their kin with an added bias: a linear map, or a product of two activations."""
+    has_bias = call.name in ("addmm", "baddbmm", "addmv")
+    a, b = call.args[1:3] if has_bias else call.args[:2]
+    b = b.t() if call.name == "linear" else b
+    left, right = scene.signals[a], scene.signals[b]
+    if left is not None and right is not None:
+        return product(scene, a, b, left, right)
+    if left is not None:
+        return _linear(scene, a, left, fan_out=b.shape[-1] if b.ndim > 1 else 1, weight=b)
+    assert right is not None
+    return _linear(scene, b, right, fan_out=a.shape[-2], weight=a)
+
+
+def _linear(scene: Scene, x: Tensor, signal: Signal, fan_out: int, weight: Tensor) -> Signal:
+    inputs = x.numel() // scene.rows(signal)
+    outputs = inputs // weight.shape[-2] * fan_out if weight.ndim > 1 else fan_out
+    _map(scene, x, signal, fan_out, inputs * fan_out, outputs, weight.numel())
+    return signal.analog(folds=True)
+
+
+def _map(
+    scene: Scene, x: Tensor, signal: Signal, fan_out: int, dense: int, outputs: int, weights: int
+) -> None:
+    """A map in which each input reaches `fan_out` outputs."""
+    if not signal.is_events:
+        _count_dense(scene, signal, dense, outputs, weights, x.numel())
+        return
+    events = scene.units(x, signal)
+    spiking = events if signal.peak == 1 else scene.nonzeros(x, signal)
+    _count_events(scene, signal, events * fan_out, dense - spiking * fan_out, spiking, outputs, weights)
+
+
+def convolution(scene: Scene, call: Call) -> Signal | None:
+    """aten.convolution: taps beyond the border and between strides are not reached."""
+    x, weight, _, stride, padding, dilation, transposed, _, groups = call.args[:9]
+    signal = scene.signals[x]
+    if signal is None or transposed:
+        scene.ledger.add_unpriced(scene.layer, "transposed convolution", call.result.numel())
+        return None if signal is None else signal.analog()
+    x = sums.leading(x, scene.rows(signal)) if x.ndim < weight.ndim else x
+    reach = torch.ones((), dtype=torch.int64)
+    for axis, size in enumerate(x.shape[2:]):
+        taps = reached_taps(size, weight.shape[2 + axis], stride[axis], padding[axis], dilation[axis])
+        reach = reach.unsqueeze(-1) * taps
+    fan_out = weight.shape[0] // groups
+    rows = scene.rows(signal)
+    maps = x.shape[0] // rows
+    dense = int(reach.sum()) * x.shape[1] * fan_out * maps
+    outputs = call.result.numel() // rows
+    if not signal.is_events:
+        _count_dense(scene, signal, dense, outputs, weight.numel(), x.numel())
+        return signal.analog(folds=True)
+    reach = reach.to(x.device)
+    events = _per_row(sums.sums_along(x, 1, (1,), signal) * reach, rows) * fan_out
+    silent = events
+    spiking = scene.nonzeros(x, signal)
+    if signal.peak > 1:
+        silent = _per_row(sums.sums_along(x, 0, (1,), signal) * reach, rows) * fan_out
+    _count_events(scene, signal, events, dense - silent, spiking, outputs, weight.numel())
+    return signal.analog(folds=True)
+
+
+def _per_row(counts: Tensor, rows: int) -> Tensor:
+    return counts.reshape(rows, -1).sum(-1)
+
+
+def _count_dense(scene: Scene, signal: Signal, dense: int, outputs: int, weights: int, numel: int) -> None:
+    scene.count(ROLE, "mac", signal, dense)
+    inputs = numel // scene.rows(signal)
+    scene.access("input", "read", dense, signal, inputs)
+    scene.access("weight", "read", dense, signal, weights)
+    scene.access("output", "write", outputs, signal, outputs)
+
+
+def _count_events(
+    scene: Scene,
+    signal: Signal,
+    events: Tensor,
+    skipped: Tensor,
+    spiking: Tensor,
+    outputs: int,
+    weights: int,
+) -> None:
+    scene.count(ROLE, "ac", signal, events, skipped)
+    scene.access("input", "read", spiking, signal, outputs, bits=signal.width)
+    scene.access("weight", "read", events, signal, weights)
+    scene.access("potential", "read", events, signal, outputs)
+    scene.access("potential", "write", events, signal, outputs)
+
+
+def batch_norm(scene: Scene, call: Call) -> Signal | None:
+    """Behind a linear map a batch-norm goes into its weights; elsewhere it scales and shifts each element."""
+    signal = scene.signals[call.args[0]]
+    assert signal is not None
+    if not signal.folds:
+        scene.count("norm", "mac", signal, call.args[0].numel() // scene.rows(signal))
+    return signal.analog()

@@ -1,0 +1,66 @@
+"""Rules 4 and 5: products of two activations."""
+
+import torch
+from torch import Tensor
+
+from snnpd.energy import sums
+from snnpd.energy.scene import Scene
+from snnpd.energy.signals import Signal, combined
+
+ROLE = "product"
+
+
+def product(scene: Scene, a: Tensor, b: Tensor, left: Signal, right: Signal) -> Signal:
+    """Σ_k a_nk b_ke of each row: pairs of events that meet, events on words, or words on words."""
+    signal = left if left.steps >= right.steps else right
+    rows = scene.rows(signal)
+    dense = a.numel() // rows * (b.shape[-1] if b.ndim > 1 else 1)
+    if not left.is_events and not right.is_events:
+        scene.count(ROLE, "mac", signal, dense)
+        _scores(scene, signal, call_outputs(a, b, rows), None)
+        return signal.analog()
+    if not (left.is_events and right.is_events):
+        x, events, fan_out = (a, left, b.shape[-1]) if left.is_events else (b, right, a.shape[-2])
+        done = scene.units(x, events) * fan_out
+        reached = done if events.peak == 1 else scene.nonzeros(x, events) * fan_out
+        scene.count(ROLE, "ac", signal, done, dense - reached)
+        _scores(scene, signal, call_outputs(a, b, rows), None)
+        return signal.analog()
+    low, high = combined(left, right, int.__mul__)
+    result = signal.events(low * a.shape[-1], high * a.shape[-1], left.scale * right.scale)
+    done, met = meeting(a, b.transpose(-1, -2), left, right, rows)
+    scene.count(ROLE, "ac", signal, done, dense - met, bits=result.width)
+    _scores(scene, signal, call_outputs(a, b, rows), result.width)
+    return result
+
+
+def meeting(a: Tensor, b: Tensor, left: Signal, right: Signal, rows: int) -> tuple[Tensor, Tensor]:
+    """For a bᵀ of events: additions as the driver's unit events, and products of which neither factor is zero.
+
+    Shapes:
+        a `[..., N, K]`, b `[..., E, K]`, leading axes holding the rows; both results `[rows]`.
+    """
+    is_left = left.peak <= right.peak
+    met_a, met_b = (sums.sums_along(x, 0, (x.ndim - 2,), s) for x, s in ((a, left), (b, right)))
+    met = met_a * met_b
+    driver, signal = (a, left) if is_left else (b, right)
+    if signal.peak == 1:
+        done = met
+    else:
+        driving = sums.sums_along(driver, 1, (driver.ndim - 2,), signal)
+        done = driving * (met_b if is_left else met_a)
+    return _rows(done, rows), _rows(met, rows)
+
+
+def call_outputs(a: Tensor, b: Tensor, rows: int) -> int:
+    """How many elements a row of a b has."""
+    return a.numel() // a.shape[-1] // rows * (b.shape[-1] if b.ndim > 1 else 1)
+
+
+def _scores(scene: Scene, signal: Signal, outputs: int, bits: int | None) -> None:
+    for mode in ("write", "read"):
+        scene.access("score", mode, outputs, signal, outputs, bits)
+
+
+def _rows(counts: Tensor, rows: int) -> Tensor:
+    return counts.reshape(rows, -1).sum(-1) if counts.numel() else torch.zeros(rows, dtype=torch.int64)

@@ -1,0 +1,273 @@
+"""The tally: a real forward pass, watched operator by operator, with the declared letters followed through it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from spikingjelly.activation_based.neuron.base_node import BaseNode
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from snnpd.attention.layer import HeadGroup
+from snnpd.attention.views import HeadView
+from snnpd.energy import declared, declared_attention
+from snnpd.energy.ledger import Ledger
+from snnpd.energy.rules_elementwise import RULES as ELEMENTWISE
+from snnpd.energy.rules_free import COPIES, CREATIONS, LOOKS, copied, written
+from snnpd.energy.rules_linear import batch_norm, convolution, matrix_product
+from snnpd.energy.rules_reductions import RULES as REDUCTIONS
+from snnpd.energy.scene import Call, Scene, Word
+from snnpd.energy.signals import Signal
+from snnpd.errors import UsageError
+from snnpd.neurons.base import Fired, Neuron
+from snnpd.spikes import Alphabet
+
+Rule = Callable[[Scene, Call], Signal | None]
+Alphabets = Mapping[str, Alphabet]
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear"), matrix_product),
+    "convolution": convolution,
+    **dict.fromkeys(
+        ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm"), batch_norm
+    ),
+    **ELEMENTWISE,
+    **REDUCTIONS,
+    **dict.fromkeys(COPIES, copied),
+    **dict.fromkeys(("copy_", "index_put_", "_index_put_impl_"), written),
+}
+# Kernels of torch that do the work of many layers at once.
+FUSED = (
+    "_native_multi_head_attention",
+    "_transformer_encoder_layer_fwd",
+    "lstm",
+    "gru",
+    "rnn_",
+    "mkldnn",
+    "quantized",
+)
+
+
+class Tally(TorchDispatchMode):
+    """Counts what a batch costs while its forward pass runs inside the context.
+
+    Raises:
+        UsageError: a value outside a declared alphabet; a fused kernel that hides its operations.
+    """
+
+    def __init__(self, model: nn.Module, scene: Scene, alphabets: Alphabets, is_exact: bool = False) -> None:
+        super().__init__()
+        self.scene, self.alphabets, self.is_exact = scene, alphabets, is_exact
+        self.names = {module: name or type(module).__name__ for name, module in model.named_modules()}
+        self.model = model
+        self.stack: list[nn.Module] = []
+        self.num_hidden = 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Counts until the context ends."""
+        fastpath = torch.backends.mha.get_fastpath_enabled()
+        with ExitStack() as stack:
+            torch.backends.mha.set_fastpath_enabled(False)
+            stack.callback(torch.backends.mha.set_fastpath_enabled, fastpath)
+            for handle in (
+                register_module_forward_pre_hook(self._enter),
+                register_module_forward_hook(self._leave),
+            ):
+                stack.callback(handle.remove)
+            for module in self.model.modules():
+                if isinstance(module, Neuron):
+                    stack.callback(_watch(module, self._fired))
+                elif isinstance(module, HeadGroup) and declared_attention.is_shift_attention(
+                    module.expansion
+                ):
+                    stack.callback(_watch(module, self._attended))
+            stack.enter_context(self)
+            yield
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Runs an operator and counts it, unless a declared module hides it."""
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if not self.num_hidden:
+            self._account(func, args, kwargs, out)
+        return out
+
+    def _account(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        signals, name = self.scene.signals, func.overloadpacket.__name__
+        inputs = list(_tensors((args, kwargs)))
+        known = [x for x in inputs if signals[x] is not None]
+        if not known or name in CREATIONS:
+            if not _is_alias(func) and not name.endswith("_"):
+                signals.forget(list(_tensors(out)), is_zero="zeros" in name)
+            return
+        if func.namespace not in ("aten", "prims"):
+            raise UsageError(
+                f"{self.scene.layer}: the fused kernel {func.namespace}::{name} hides its operations; "
+                "run the layer without it, or declare its module's letters in `alphabets`"
+            )
+        if name in LOOKS:
+            return
+        if _is_alias(func) and not name.endswith("_"):
+            for view in _tensors(out):
+                self._viewed(name, args, known[0], view)
+            return
+        self._count(Call(name, args, kwargs, out), known)
+
+    def _count(self, call: Call, known: list[Tensor]) -> None:
+        signals = self.scene.signals
+        is_in_place = call.name.endswith("_") and not call.name.endswith("__")
+        for x in known:
+            signals.fit(x, self.scene.batch_size)
+        rule = RULES.get(call.name) or RULES.get(call.name.removesuffix("_"))
+        if rule is None:
+            if call.name.startswith(FUSED):
+                raise UsageError(
+                    f"{self.scene.layer}: the fused kernel aten::{call.name} hides its operations; run the layer "
+                    "without it"
+                )
+            self.scene.ledger.add_unpriced(
+                self.scene.layer, call.name, sum(x.numel() for x in _tensors(call.out))
+            )
+            found: Signal | None = next(s for x in known if (s := signals[x]) is not None).analog()
+        else:
+            found = rule(
+                self.scene, call._replace(name=call.name.removesuffix("_") if is_in_place else call.name)
+            )
+        for index, x in enumerate(_tensors(call.out)):
+            signals.set(x, found if index == 0 or call.name in COPIES else None)
+
+    def _viewed(self, name: str, args: tuple[Any, ...], x: Tensor, view: Tensor) -> None:
+        """A view keeps the letters; one of some time steps, or of a step repeated, has other steps."""
+        signals = self.scene.signals
+        signal = signals[x]
+        assert signal is not None
+        signals.follow_view(x, view)
+        if name in ("select", "unbind", "slice", "split", "narrow", "split_with_sizes", "chunk"):
+            dim = next((arg for arg in args[1:2] if isinstance(arg, int)), 0)
+            dim = args[2] if name.startswith("split") and len(args) > 2 else (0 if "split" in name else dim)
+            if dim == 0 and x.shape[0] == signal.steps > 1:
+                signals.mark_view(view, view.shape[0] if view.ndim == x.ndim else 1)
+        elif name == "expand" and signal.steps == 1 and view.ndim > 1:
+            is_time = view.shape[1] == self.scene.batch_size and view.numel() == x.numel() * view.shape[0]
+            if is_time:
+                signals.mark_view(view, view.shape[0])
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
+            raise UsageError(
+                f"{self._name(module)}: a compiled module hides its operations; report the module it was made from"
+            )
+        self.stack.append(module)
+        self.scene.layer = self._name(module)
+        self.num_hidden += self._is_declared(module)
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if self._is_declared(module):
+            if not isinstance(module, Neuron | HeadGroup) or self._alphabet(module) is not None:
+                self._declare(module, args, output)
+            self.num_hidden -= 1
+        self.stack.pop()
+        self.scene.layer = self._name(self.stack[-1]) if self.stack else ""
+
+    def _is_declared(self, module: nn.Module) -> bool:
+        if isinstance(module, HeadGroup):
+            return declared_attention.is_shift_attention(module.expansion)
+        return isinstance(module, Neuron | BaseNode) or self._alphabet(module) is not None
+
+    def _alphabet(self, module: nn.Module) -> Alphabet | None:
+        return self.alphabets.get(self._name(module)) or self.alphabets.get(type(module).__name__)
+
+    def _declare(self, module: nn.Module, args: Any, output: Any) -> None:
+        """A module of another library whose letters are known: SpikingJelly's nodes, and those that the user names."""
+        first, *others = _tensors(output)
+        signal = next((s for x in _tensors(args) if (s := self.scene.signals[x]) is not None), None)
+        if signal is None:
+            return
+        signal = self.scene.signals.fitting(first, signal, self.scene.batch_size)
+        cost = declared.cost_of_node(module)
+        alphabet = self._alphabet(module)
+        if cost is None:
+            self.scene.ledger.add_unpriced(self.scene.layer, f"neuron {type(module).__name__}", first.numel())
+            cost = declared.NeuronCost(alphabet or declared.BINARY, (), False)
+            declared.observe(self.scene, first, signal, cost, self.is_exact)
+        else:
+            declared.fire(self.scene, first, signal, cost, self.is_exact)
+        for x in others:
+            self.scene.signals.set(x, signal.analog())
+
+    def _fired(self, module: Neuron, fired: Fired) -> None:
+        signal = self.scene.signals[fired.x]
+        if signal is None:
+            return
+        signal = self.scene.signals.fitting(fired.x, signal, self.scene.batch_size)
+        declared.fire(self.scene, fired.spikes, signal, declared.cost_of(module.spec, module), self.is_exact)
+        if fired.total is not None:
+            self.scene.count("residual", "ac", signal, fired.total.numel() // self.scene.rows(signal))
+            self.scene.signals.set(fired.total, signal.analog())
+
+    def _attended(self, module: HeadGroup, view: HeadView) -> None:
+        declared_attention.attend(self.scene, view)
+
+    def _name(self, module: nn.Module) -> str:
+        return self.names.get(module, type(module).__name__)
+
+
+def count_batch(
+    model: nn.Module,
+    x: Tensor,
+    forward: Callable[[nn.Module, Tensor], Any] | None = None,
+    *,
+    time_steps: int | None = None,
+    word: Word | None = None,
+    inputs: Alphabet | None = None,
+    alphabets: Alphabets | None = None,
+    is_exact: bool = False,
+) -> Ledger:
+    """The operations of one forward pass over a batch.
+
+    Args:
+        x: `[T, B, ...]`, or `[B, ...]` with `time_steps` 0 (static input; the network makes its time steps itself).
+        forward: how the network is called; None calls it with x.
+        time_steps: T of the input; None is its first axis.
+        word: the width of weights and potentials; None is as they usually are, 32-bit floats.
+        inputs: the letters of the input; None takes it for analog.
+        alphabets: letters of modules that declare none, by qualified name or by class name.
+        is_exact: look at every value that should be a letter, not at range and sums alone.
+    """
+    steps = x.shape[0] if time_steps is None else time_steps
+    scene = Scene(x.shape[1] if steps else x.shape[0], word or Word())
+    signal = Signal(steps or 1)
+    scene.signals.set(x, signal if inputs is None else signal.of(inputs))
+    tally = Tally(model, scene, alphabets or {}, is_exact)
+    with torch.no_grad(), tally.watching():
+        model(x) if forward is None else forward(model, x)
+    return scene.ledger
+
+
+def _watch(module: Any, function: Callable[[Any, Any], None]) -> Callable[[], None]:
+    def watcher(seen: Any) -> None:
+        function(module, seen)
+
+    module.watchers.append(watcher)
+    return lambda: module.watchers.remove(watcher)
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    if isinstance(values, Tensor):
+        yield values
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _tensors(value)
+    elif isinstance(values, dict):
+        yield from _tensors(list(values.values()))
+
+
+def _is_alias(func: Any) -> bool:
+    """Whether the result is a view of an argument."""
+    info = func._schema.returns[0].alias_info if func._schema.returns else None
+    return info is not None and not info.is_write
