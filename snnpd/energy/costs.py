@@ -35,13 +35,14 @@ class Access(NamedTuple):
 class CostModel:
     """Prices of operations; `assumptions` are to stand beside every figure that comes of them.
 
-    Units: pJ an operation.
+    Units: pJ an operation, pJ a word moved.
     """
 
     name: str
     source: str
     assumptions: tuple[str, ...]
     price: Callable[[Operation], float]
+    access_price: Callable[[Access], float] = lambda access: 0.0
 
     def energy_pj(self, operation: Operation) -> float:
         """The price of one operation.
@@ -93,6 +94,32 @@ def _horowitz(operation: Operation) -> float:
     return add / _SHIFTS_AN_ADD if kind == "shift" else add
 
 
+# SRAM, pJ for 64 bits, by kilobytes.
+_SRAM = {8: 10.0, 32: 20.0, 1024: 100.0}
+
+
+def _sram(access: Access) -> float:
+    kilobytes = max(access.bits * access.capacity / 8 / 1024, 1 / 1024)
+    measured = min(max(kilobytes, 8), 1024)
+    log = {math.log2(size): math.log2(energy) for size, energy in _SRAM.items()}
+    low, high = (3, 5) if measured <= 32 else (5, 10)
+    share = (math.log2(measured) - low) / (high - low)
+    energy = 2 ** (log[low] + share * (log[high] - log[low])) * math.sqrt(kilobytes / measured)
+    return energy * access.bits / 64
+
+
+def _lemaire(access: Access) -> float:
+    addresses = _ADD[32] if access.what == "weight" else 0.0
+    return _sram(access) + addresses
+
+
+_MOVED_PJ_A_BIT = 3.12
+
+
+def _step(access: Access) -> float:
+    return _MOVED_PJ_A_BIT * access.bits if access.what == "potential" else 0.0
+
+
 def _community(operation: Operation) -> float:
     return {"mac": 4.6, "ac": 0.9}.get(operation.kind, 0.0)
 
@@ -120,6 +147,36 @@ COST_MODELS = {
                 "nothing but products of analog values and additions of events: no neuron, shift, memory or control",
             ),
             _community,
+        ),
+        CostModel(
+            "lemaire",
+            "Lemaire et al., An analytical estimation of spiking neural networks energy efficiency, ICONIP 2022",
+            (
+                "arithmetic as in horowitz45, and every word that is read or written, at Horowitz's SRAM figures "
+                "(64 bits: 8 KB 10 pJ, 32 KB 20 pJ, 1 MB 100 pJ; a power law between, the square root of the size "
+                "below and beyond; in proportion to the width)",
+                "each tensor of a sample lies in a memory of just its own size, each weight matrix too",
+                "events: an input is read once, a weight is read and an accumulator read and written for each "
+                "addition; analog words: input and weight are read for each product, an output is written once",
+                "neurons read and write their potential at each step; scores are written and read once, values read "
+                "once a shift",
+                "addressing: a 32-bit addition for each weight that is read",
+                "fully connected layers of events: additions in proportion to the outputs alone (the paper's "
+                "equation 2.4 has the inputs too, an erratum)",
+            ),
+            _horowitz,
+            _lemaire,
+        ),
+        CostModel(
+            "step",
+            "STEP: a unified spiking transformer evaluation platform, 2025",
+            (
+                "arithmetic as in community; and 3.12 pJ for each bit of a membrane potential, which is read and "
+                "written at each step (24.96 pJ a byte)",
+                "no other memory",
+            ),
+            _community,
+            _step,
         ),
     )
 }

@@ -9,7 +9,7 @@ from snnpd.attention.views import HeadView
 from snnpd.energy import sums
 from snnpd.energy.rules_products import meeting
 from snnpd.energy.scene import Scene
-from snnpd.energy.signals import Signal
+from snnpd.energy.signals import Signal, combined
 from snnpd.errors import UsageError
 from snnpd.expansion import Expansion, Exponential, Points, Shiftmax
 from snnpd.expansion.integer_shiftmax import dyadic_numerators
@@ -31,7 +31,7 @@ def attend(scene: Scene, view: HeadView) -> None:
     """Rules 4, 6 and 7 for the heads of a bipolar layer."""
     assert view.expansion is not None
     assert view.points is not None
-    q, k, _v = view.points[:3]
+    q, k, v = view.points[:3]
     left, right = scene.signals[q], scene.signals[k]
     if left is None or right is None or not (left.is_events and right.is_events):
         raise UsageError(
@@ -39,11 +39,14 @@ def attend(scene: Scene, view: HeadView) -> None:
             "name it in `alphabets`"
         )
     rows = scene.rows(left)
-    peak = left.peak * right.peak * q.shape[-1]
-    score = left.events(-peak, peak)
+    low, high = combined(left, right, int.__mul__)
+    score = left.events(low * q.shape[-1], high * q.shape[-1])
     done, met = meeting(q, k, left, right, rows)
+    sizes = [x.numel() // rows for x in (q, k, v, view.heads)]
     present = _present(view.expansion, view.points)
     pairs = q.numel() // q.shape[-1] // rows * k.shape[-2]
+    scene.dense(pairs * q.shape[-1], sizes[0], sizes[1], pairs)
+    scene.dense(pairs * v.shape[-1], pairs, sizes[2], sizes[3])
     scene.count("product", "ac", left, done, pairs * q.shape[-1] - met, bits=score.width)
     _shiftmax(
         scene, left, score, pairs if present is None else int(present), q.numel() // q.shape[-1] // rows
@@ -85,7 +88,7 @@ def _values(scene: Scene, signal: Signal, view: HeadView, pairs: int) -> None:
         scene.count("shiftmax", "ac", signal, pairs)
     scene.access("value", "read", applied * channels, signal, points.v.numel() // rows)
     outputs = view.heads.numel() // rows
-    scene.access("potential", "write", outputs, signal, outputs)
+    scene.access("accumulator", "write", outputs, signal, outputs)
 
 
 def _is_dyadic(expansion: Expansion) -> bool:

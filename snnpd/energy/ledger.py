@@ -46,6 +46,15 @@ def _sum(a: Tensor, b: Tensor) -> Tensor:
     return total
 
 
+class DenseMap(NamedTuple):
+    """A linear map or a product of one sample at one time step, were no input zero: products, and memories in words."""
+
+    products: int
+    inputs: int
+    weights: int
+    outputs: int
+
+
 class Rate(NamedTuple):
     """The outputs of a neuron: its letters, how many were not zero, how many there were."""
 
@@ -59,7 +68,8 @@ class Ledger:
     """Accounts of one batch, in the order of the forward pass."""
 
     accounts: dict[Account, Count] = field(default_factory=dict)
-    accesses: dict[tuple[str, Access], int] = field(default_factory=lambda: defaultdict(int))
+    accesses: dict[tuple[str, Access], Tensor] = field(default_factory=dict)
+    dense: dict[str, list[DenseMap]] = field(default_factory=dict)
     rates: dict[str, Rate] = field(default_factory=dict)
     unpriced: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
@@ -70,9 +80,14 @@ class Ledger:
         else:
             self.accounts[account] = count
 
-    def add_access(self, layer: str, access: Access, words: int) -> None:
-        """Words moved, over all samples."""
-        self.accesses[layer, access] += words
+    def add_access(self, layer: str, access: Access, words: Int64[Tensor, "T B"]) -> None:
+        """Words moved."""
+        old = self.accesses.get((layer, access))
+        self.accesses[layer, access] = words if old is None else _sum(old, words)
+
+    def add_dense(self, layer: str, dense: DenseMap) -> None:
+        """A linear map or a product as an ANN would compute it."""
+        self.dense.setdefault(layer, []).append(dense)
 
     def add_rate(self, layer: str, alphabet: Alphabet, spiking: int, elements: int) -> None:
         """Outputs of a neuron, over all steps and samples."""

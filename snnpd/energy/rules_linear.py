@@ -37,12 +37,15 @@ def _map(
     scene: Scene, x: Tensor, signal: Signal, fan_out: int, dense: int, outputs: int, weights: int
 ) -> None:
     """A map in which each input reaches `fan_out` outputs."""
+    scene.dense(dense, x.numel() // scene.rows(signal), weights, outputs)
     if not signal.is_events:
         _count_dense(scene, signal, dense, outputs, weights, x.numel())
         return
     events = scene.units(x, signal)
     spiking = events if signal.peak == 1 else scene.nonzeros(x, signal)
-    _count_events(scene, signal, events * fan_out, dense - spiking * fan_out, spiking, outputs, weights)
+    inputs = x.numel() // scene.rows(signal)
+    skipped = dense - spiking * fan_out
+    _count_events(scene, signal, events * fan_out, skipped, spiking, inputs, outputs, weights)
 
 
 def convolution(scene: Scene, call: Call) -> Signal | None:
@@ -62,6 +65,7 @@ def convolution(scene: Scene, call: Call) -> Signal | None:
     maps = x.shape[0] // rows
     dense = int(reach.sum()) * x.shape[1] * fan_out * maps
     outputs = call.result.numel() // rows
+    scene.dense(dense, x.numel() // rows, weight.numel(), outputs)
     if not signal.is_events:
         _count_dense(scene, signal, dense, outputs, weight.numel(), x.numel())
         return signal.analog(folds=True)
@@ -71,7 +75,8 @@ def convolution(scene: Scene, call: Call) -> Signal | None:
     spiking = scene.nonzeros(x, signal)
     if signal.peak > 1:
         silent = _per_row(sums.sums_along(x, 0, (1,), signal) * reach, rows) * fan_out
-    _count_events(scene, signal, events, dense - silent, spiking, outputs, weight.numel())
+    inputs = x.numel() // rows
+    _count_events(scene, signal, events, dense - silent, spiking, inputs, outputs, weight.numel())
     return signal.analog(folds=True)
 
 
@@ -93,14 +98,15 @@ def _count_events(
     events: Tensor,
     skipped: Tensor,
     spiking: Tensor,
+    inputs: int,
     outputs: int,
     weights: int,
 ) -> None:
     scene.count(ROLE, "ac", signal, events, skipped)
-    scene.access("input", "read", spiking, signal, outputs, bits=signal.width)
+    scene.access("input", "read", spiking, signal, inputs, bits=signal.width)
     scene.access("weight", "read", events, signal, weights)
-    scene.access("potential", "read", events, signal, outputs)
-    scene.access("potential", "write", events, signal, outputs)
+    scene.access("accumulator", "read", events, signal, outputs)
+    scene.access("accumulator", "write", events, signal, outputs)
 
 
 def batch_norm(scene: Scene, call: Call) -> Signal | None:

@@ -15,22 +15,23 @@ def product(scene: Scene, a: Tensor, b: Tensor, left: Signal, right: Signal) -> 
     signal = left if left.steps >= right.steps else right
     rows = scene.rows(signal)
     dense = a.numel() // rows * (b.shape[-1] if b.ndim > 1 else 1)
+    scene.dense(dense, a.numel() // rows, b.numel() // rows, num_outputs(a, b, rows))
     if not left.is_events and not right.is_events:
         scene.count(ROLE, "mac", signal, dense)
-        _scores(scene, signal, call_outputs(a, b, rows), None)
+        _scores(scene, signal, num_outputs(a, b, rows), None)
         return signal.analog()
     if not (left.is_events and right.is_events):
         x, events, fan_out = (a, left, b.shape[-1]) if left.is_events else (b, right, a.shape[-2])
         done = scene.units(x, events) * fan_out
         reached = done if events.peak == 1 else scene.nonzeros(x, events) * fan_out
         scene.count(ROLE, "ac", signal, done, dense - reached)
-        _scores(scene, signal, call_outputs(a, b, rows), None)
+        _scores(scene, signal, num_outputs(a, b, rows), None)
         return signal.analog()
     low, high = combined(left, right, int.__mul__)
     result = signal.events(low * a.shape[-1], high * a.shape[-1], left.scale * right.scale)
     done, met = meeting(a, b.transpose(-1, -2), left, right, rows)
     scene.count(ROLE, "ac", signal, done, dense - met, bits=result.width)
-    _scores(scene, signal, call_outputs(a, b, rows), result.width)
+    _scores(scene, signal, num_outputs(a, b, rows), result.width)
     return result
 
 
@@ -52,7 +53,7 @@ def meeting(a: Tensor, b: Tensor, left: Signal, right: Signal, rows: int) -> tup
     return _rows(done, rows), _rows(met, rows)
 
 
-def call_outputs(a: Tensor, b: Tensor, rows: int) -> int:
+def num_outputs(a: Tensor, b: Tensor, rows: int) -> int:
     """How many elements a row of a b has."""
     return a.numel() // a.shape[-1] // rows * (b.shape[-1] if b.ndim > 1 else 1)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from snnpd.energy import sums
 from snnpd.energy.costs import Access, Kind, Operation
-from snnpd.energy.ledger import Account, Count, Ledger
+from snnpd.energy.ledger import Account, Count, DenseMap, Ledger
 from snnpd.energy.signals import Signal, Signals
 
 
@@ -57,10 +57,15 @@ class Scene:
         capacity: int,
         bits: int | None = None,
     ) -> None:
-        """Writes down words moved to or from a memory of `capacity` words; `words` a row, or of all rows."""
-        total = int(words.sum()) if isinstance(words, Tensor) else words * self.rows(signal)
+        """Writes down words moved to or from a memory of `capacity` words, one number a row or the same for all."""
         width = self.word.bits if bits is None else bits
-        self.ledger.add_access(self.layer, Access(what, mode, width, capacity), total)
+        self.ledger.add_access(
+            self.layer, Access(what, mode, width, capacity), self._per_sample(words, signal)
+        )
+
+    def dense(self, products: int, inputs: int, weights: int, outputs: int) -> None:
+        """Writes a linear map or a product down as an ANN would compute it, for one sample at one step."""
+        self.ledger.add_dense(self.layer, DenseMap(products, inputs, weights, outputs))
 
     def units(self, x: Tensor, signal: Signal) -> Tensor:
         """Unit events of each row."""
