@@ -1,25 +1,32 @@
 """snnpd: spiking transformers as support vector expansions.
 
-The four names that scripts begin with; everything else lives in the subpackages `expansion`, `neurons`,
-`attention`, `blocks`, `training`, `analysis`, `models` and `datasets`.
+The five names that scripts begin with; everything else lives in the subpackages `expansion`, `neurons`,
+`attention`, `blocks`, `training`, `energy`, `analysis`, `models` and `datasets`.
 """
 
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from snnpd.datasets.splits import Splits
 from snnpd.datasets.table import DATASETS
 from snnpd.models.table import MODELS
-from snnpd.registry import create
+from snnpd.registry import create, resolve
+
+if TYPE_CHECKING:
+    from snnpd.energy import EnergyReport
+
+# Imported when asked for, so that other scripts do not wait for it.
+_LATE = {"report": "snnpd.energy:report"}
 
 try:
     __version__ = version("snnpd")
 except PackageNotFoundError:  # a checkout that was never installed
     __version__ = "0+checkout"
 
-__all__ = ["__version__", "create_dataset", "create_model", "list_datasets", "list_models"]
+__all__ = ["__version__", "create_dataset", "create_model", "list_datasets", "list_models", "report"]
 
 
 def create_model(name: str, /, **options: Any) -> nn.Module:
@@ -55,3 +62,19 @@ def create_dataset(name: str, /, **options: Any) -> Splits:
 def list_datasets() -> list[str]:
     """The names that `create_dataset` takes."""
     return sorted(DATASETS)
+
+
+def report(model: nn.Module, loader: Iterable[Any], **options: Any) -> "EnergyReport":
+    """Operations and energy of one inference, counted on all samples of a loader: see `snnpd.energy.report`.
+
+    Example:
+        >>> import torch
+        >>> model = create_model("spikingformer_tiny", input_shape=(1, 8, 8), num_classes=10)
+        >>> counted = report(model, [torch.rand(4, 2, 1, 8, 8)])  # [T, B, C, h, w]
+        >>> counted.to_dict()["totals"]["energy_pj"]["horowitz45"]["mean"] > 0
+        True
+    """
+    counted: EnergyReport = resolve("function", "report", _LATE)(
+        model, loader, **({"version": __version__} | options)
+    )
+    return counted

@@ -16,7 +16,7 @@ from snnpd.training.config import Config, flatten, to_yaml
 
 
 def test_the_commands_and_options_are_frozen() -> None:
-    assert list(COMMANDS) == ["train", "evaluate", "models", "datasets", "recipes", "doctor"]
+    assert list(COMMANDS) == ["train", "evaluate", "report", "models", "datasets", "recipes", "doctor"]
     assert set(OPTIONS) == {*flatten(Config()), "help", "recipe", "resume", "print_config"}
     known = {option.removeprefix("--") for option in make_parser()._option_string_actions}
     assert set(OPTIONS) <= known
@@ -30,6 +30,15 @@ def test_the_commands_and_options_are_frozen() -> None:
         (["doctor", "--x"], "snnpd doctor takes no options, got '--x'"),
         (["evaluate"], "the following arguments are required: run"),
         (["evaluate", "nowhere"], "nowhere: no config.yaml in it"),
+        (["report"], "the following arguments are required: target"),
+        (["report", "nowhere"], "unknown run or network 'nowhere'"),
+        (["report", "spikingformer_tyni"], "spikingformer_tiny"),
+        (["report", "spikingformer_tiny", "--costs", "horowitz"], "horowitz45"),
+        (
+            ["report", "spikingformer_tiny", "--samples", "0"],
+            "--samples 0; give a whole number from 1 upwards",
+        ),
+        (["report", "."], "no config.yaml in it"),
         (["train", "--recipe", "digits-bas"], "unknown recipe 'digits-bas'; did you mean 'digits-bsa'"),
         (["train", "--recipe", "no/such.yaml"], "recipe no/such.yaml: no such file"),
         (["train", "--recipe"], "--recipe stands without a value"),
@@ -144,7 +153,7 @@ def test_print_config_round_trip(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--help"], ["train", "--help"], ["evaluate", "-h"], ["recipes", "-h"]]
+    "words", [[], ["--help"], ["train", "--help"], ["evaluate", "-h"], ["report", "-h"], ["recipes", "-h"]]
 )
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0

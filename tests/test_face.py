@@ -9,7 +9,7 @@ import snnpd
 from snnpd.expansion import shiftmax
 
 FACE = {
-    "snnpd": "__version__ create_dataset create_model list_datasets list_models",
+    "snnpd": "__version__ create_dataset create_model list_datasets list_models report",
     "snnpd.expansion": "AttentionSVR Causal CausalWindow Constant Description EluPlusOne Everywhere "
     "ExactTernary Expansion Exponential FeatureKernel FeatureMap Kernel Linear Normaliser PackedTernary "
     "Points PooledHeads PrimalState RandomFeatures Reach RowSum SVRProblem SVRSolution "
@@ -20,6 +20,7 @@ FACE = {
     "shift_accumulate shift_counts shiftmax solve_svr stream to_fixed_point to_regression with_origin",
     "snnpd.neurons": "IF IntegerLIF LIF ParametricLIF TernaryIF TernaryLIF create_neuron decay_from_tau explain "
     "firing_rates list_neurons set_default_implementation use_implementation",
+    "snnpd.energy": "COST_MODELS Access Account CostModel Count EnergyReport Ledger Operation Word count_batch report",
     "snnpd.attention": "Attention AttentionBN AttentionBNSH AttentionSH BipolarBN BipolarBNSH BipolarSH "
     "BipolarSelfAttention ExpansionAttention HeadView SoftmaxAttention SpikingSelfAttention "
     "create_attention explain list_attentions observe record_attention",

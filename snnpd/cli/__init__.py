@@ -1,4 +1,4 @@
-"""The command line: `snnpd train | evaluate | models | datasets | recipes | doctor`."""
+"""The command line: `snnpd train | evaluate | report | models | datasets | recipes | doctor`."""
 
 import os
 import sys
@@ -14,6 +14,7 @@ __all__ = ["main"]
 COMMANDS: dict[str, str] = {
     "train": "snnpd.cli.train:main",
     "evaluate": "snnpd.cli.evaluate:main",
+    "report": "snnpd.cli.energy:main",
     "models": "snnpd.cli.listing:models",
     "datasets": "snnpd.cli.datasets:main",
     "recipes": "snnpd.cli.listing:recipes",
@@ -25,6 +26,7 @@ USAGE = """usage: snnpd COMMAND [options]
 commands:
   train      train a network: a recipe, its options overridden on the command line (--help lists them)
   evaluate   read the test accuracy of a finished run again, to the last sample
+  report     operations and energy of a finished run, or of a network by name
   models     networks, attentions and neurons by name
   datasets   data sets by name; `datasets inspect NAME` shows statistics and a picture of one
   recipes    recipes by name

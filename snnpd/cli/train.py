@@ -9,6 +9,8 @@ from lightning_fabric import Fabric
 
 from snnpd.atomic import write_atomic
 from snnpd.cli.compose import Parts, compose
+from snnpd.cli.energy import count, write
+from snnpd.cli.energy_table import print_energy
 from snnpd.cli.options import CONFIG_FILE, Request, parse_train
 from snnpd.cli.pictures import draw_pictures
 from snnpd.cli.report import SUMMARY, environment, headline, print_table, summarise
@@ -52,6 +54,10 @@ def run(request: Request, fabric: Fabric, argv: list[str]) -> None:
         write_json(folder / SUMMARY, summary)
         draw_pictures(parts, folder, summary["chosen_epoch"])
         print_table(summary, folder)
+        if request.config.report:
+            counted = count(request.config, parts, str(folder))
+            print_energy(counted)
+            write(counted, folder, has_page=True)
 
 
 def open_folder(request: Request, argv: list[str]) -> Path:

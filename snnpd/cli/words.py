@@ -9,6 +9,7 @@ from snnpd.training.config import Config, flatten
 # What people say, besides the last part of any dotted name.
 SHORT = {"model": "model.name", "data": "data.name", "dataset": "data.name"}
 FREE = ("model.options", "data.options")  # whatever the network or the data set takes
+SWITCHES = ("report",)  # true where they stand alone
 OPTIONAL_VALUE = ("resume", "print_config")
 OPTIONS = (*flatten(Config()), "help", "recipe", *OPTIONAL_VALUE)
 
@@ -21,14 +22,16 @@ def expand(argv: Sequence[str]) -> list[str]:
     """
     words: list[str] = []
     wants_value = False
-    for word in argv:
+    for word, after in pairwise([*argv, "--"]):
         if word == "-h":
             word = "--help"
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
             name = whole_name(name if name.startswith(FREE) else name.replace("-", "_"))
             word = f"--{name}{equals}{value}"
-            wants_value = not equals and name != "help"
+            if name in SWITCHES and not equals and after.startswith("--"):
+                word = f"{word}=true"
+            wants_value = "=" not in word and name != "help"
         elif not wants_value:
             raise UsageError(f"stray word {word!r}; options begin with --, and each takes one value")
         else:

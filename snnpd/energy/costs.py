@@ -143,7 +143,7 @@ COST_MODELS = {
             "community",
             "E = 4.6 pJ · MAC + 0.9 pJ · AC, as in Spikformer (Zhou et al., 2023) and its successors",
             (
-                "45 nm, 32-bit floats whatever the width",
+                "45 nm, 32-bit floats whatever the width: narrower words, of a quantised ANN say, cost as much",
                 "nothing but products of analog values and additions of events: no neuron, shift, memory or control",
             ),
             _community,

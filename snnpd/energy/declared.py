@@ -61,9 +61,10 @@ def observe(
     """Declares the letters of spikes, after a look at them; spikes that are not zero and unit events of each row."""
     declared = _declared(scene, signal, cost)
     spiking = scene.nonzeros(spikes, declared)
-    events = scene.units(spikes, declared)
-    check_letters(scene, spikes, declared, cost.alphabet, spiking, events, is_exact)
-    elements = spikes.numel() // scene.rows(signal)
+    magnitudes = scene.magnitudes(spikes, declared)
+    check_letters(scene, spikes, declared, cost.alphabet, spiking, magnitudes, is_exact)
+    events = magnitudes.round().long()
+    elements = scene.per_row(spikes.numel(), signal)
     scene.access("output", "write", spiking, signal, elements, bits=declared.width)
     scene.ledger.add_rate(scene.layer, cost.alphabet, int(spiking.sum()), spikes.numel())
     scene.signals.set(spikes, declared)
@@ -73,7 +74,7 @@ def observe(
 def fire(scene: Scene, spikes: Tensor, signal: Signal, cost: NeuronCost, is_exact: bool) -> None:
     """Rule 8."""
     spiking, events = observe(scene, spikes, signal, cost, is_exact)
-    elements = spikes.numel() // scene.rows(signal)
+    elements = scene.per_row(spikes.numel(), signal)
     for kind in _leak(cost.decays):
         scene.count("neuron", kind, signal, elements)
     scene.count("neuron", "ac", signal, elements)
@@ -119,7 +120,7 @@ def check_letters(
     declared: Signal,
     alphabet: Alphabet,
     spiking: Tensor,
-    events: Tensor,
+    magnitudes: Tensor,
     is_exact: bool,
 ) -> None:
     """Raises UsageError where a value is no letter: by range and sums, or (`is_exact`) one by one."""
@@ -128,7 +129,7 @@ def check_letters(
     spikes = spikes if declared.scale == 1 else spikes / declared.scale
     low, high = (float(end) for end in spikes.aminmax())
     inside = alphabet.low <= low and high <= alphabet.high
-    fits = inside and (declared.peak > 1 or bool((spiking == events).all()))
+    fits = inside and (declared.peak > 1 or bool((spiking == magnitudes).all()))
     if fits and not (is_exact or declared.peak > 1):
         return
     letters = torch.tensor(list(alphabet.values), dtype=spikes.dtype, device=spikes.device)

@@ -43,33 +43,33 @@ def attend(scene: Scene, view: HeadView) -> None:
     score = left.events(low * q.shape[-1], high * q.shape[-1])
     done, met = meeting(q, k, left, right, rows)
     sizes = [x.numel() // rows for x in (q, k, v, view.heads)]
-    present = _present(view.expansion, view.points)
-    pairs = q.numel() // q.shape[-1] // rows * k.shape[-2]
+    queries = q.numel() // q.shape[-1] // rows
+    present, most = _present(view.expansion, view.points)
+    pairs = queries * k.shape[-2]
     scene.dense(pairs * q.shape[-1], sizes[0], sizes[1], pairs)
     scene.dense(pairs * v.shape[-1], pairs, sizes[2], sizes[3])
     scene.count("product", "ac", left, done, pairs * q.shape[-1] - met, bits=score.width)
-    _shiftmax(
-        scene, left, score, pairs if present is None else int(present), q.numel() // q.shape[-1] // rows
-    )
+    _shiftmax(scene, left, score, present, queries, most)
     _values(scene, left, view, pairs)
     scene.signals.set(view.heads, left.analog())
 
 
-def _present(expansion: Expansion, points: Points) -> int | None:
-    """Pairs of a query and a support point that it sees, in one row; None for all."""
+def _present(expansion: Expansion, points: Points) -> tuple[int, int]:
+    """Pairs of a query and a support point that it sees, for one sample and step; and the most that a query sees."""
     support = expansion.support(points)
+    heads, queries, num_points = math.prod(points.q.shape[2:-2]), points.q.shape[-2], points.k.shape[-2]
     if support is None:
-        return None
+        return heads * queries * num_points, num_points
     if support.ndim > 2:
         raise UsageError(
             "padded tokens are in the batch; the report wants samples of their own length, one at a time"
         )
-    heads = math.prod(points.q.shape[2:-2])
-    return int(support.expand(points.q.shape[-2], -1).sum()) * heads
+    seen = support.expand(queries, -1).sum(-1)
+    return int(seen.sum()) * heads, int(seen.max())
 
 
-def _shiftmax(scene: Scene, signal: Signal, score: Signal, pairs: int, queries: int) -> None:
-    width = 2 * score.peak + 1 + math.ceil(math.log2(max(pairs // max(queries, 1), 1)))
+def _shiftmax(scene: Scene, signal: Signal, score: Signal, pairs: int, queries: int, most: int) -> None:
+    width = 2 * score.peak + 1 + math.ceil(math.log2(max(most, 1)))
     scene.count("shiftmax", "ac", signal, pairs, bits=score.width)
     scene.count("shiftmax", "ac", signal, pairs, bits=width)
     scene.count("shiftmax", "leading_one", signal, queries, bits=width)

@@ -85,7 +85,7 @@ def report(
                 piece = _cut(piece, max_samples, tables.num_samples, is_time_first)
                 if piece.num_samples:
                     functional.reset_net(model)
-                    tables.add(count(piece.x, forward or piece.show), piece.num_samples)
+                    tables.add(count(piece.x, forward, given=piece.given), piece.num_samples)
             if progress is not None:
                 progress(tables.num_samples)
             if max_samples is not None and tables.num_samples >= max_samples:

@@ -20,6 +20,7 @@ from snnpd.energy.scene import Word
 from snnpd.errors import unknown
 
 SCHEMA = "snnpd.energy/1"
+_FORMATS = {"json": "to_json", "csv": "to_csv", "html": "to_html"}
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,12 @@ class EnergyReport:
         """One self-contained page."""
         return render(self.to_dict())
 
-    def save(self, folder: Path | str, stem: str = "energy") -> list[Path]:
-        """Writes JSON, CSV and HTML into a folder, and gives their paths."""
-        contents = {"json": self.to_json(), "csv": self.to_csv(), "html": self.to_html()}
+    def save(self, folder: Path | str, suffixes: Sequence[str] = tuple(_FORMATS)) -> list[Path]:
+        """Writes energy.json, energy.csv and energy.html, or some of them, into a folder, and gives their paths."""
         paths = []
-        for suffix, content in contents.items():
-            paths.append(Path(folder) / f"{stem}.{suffix}")
-            write_atomic(paths[-1], content.encode())
+        for suffix in suffixes:
+            paths.append(Path(folder) / f"energy.{suffix}")
+            write_atomic(paths[-1], getattr(self, _FORMATS[suffix])().encode())
         return paths
 
     def _layer(self, name: str) -> dict[str, Any]:
@@ -197,9 +197,12 @@ class EnergyReport:
 
     @property
     def activation_bits(self) -> int:
-        """The bits that the spikes of T time steps carry: log2(T n + 1) for n letters but zero, rounded up."""
+        """The bits that the spikes of T time steps carry: log2(T n + 1) for n letters but zero, rounded up.
+
+        A network without neurons has 8, what ANNs are usually quantised to.
+        """
         letters = [len(rate.alphabet.values) - 1 for rate in self.tables.rates.values()]
-        return max(math.ceil(math.log2(self.tables.time_steps * max(letters, default=255) + 1)), 1)
+        return math.ceil(math.log2(self.tables.time_steps * max(letters) + 1)) if letters else 8
 
 
 def costs_by_name(names: str | Sequence[str] | None) -> tuple[CostModel, ...]:

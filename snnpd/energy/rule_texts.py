@@ -98,8 +98,7 @@ OF_ROLES: dict[str, str] = {
     "norm": "3 13 14",
 }
 OTHERS: dict[str, str] = {
-    "alphabet": "What the maker of a tensor declares that its values can be; a value outside stops the report.",
-    "firing_rate": "The share of a neuron's outputs that are not zero, over all samples and time steps.",
+    "rate": "The share of a neuron's outputs that are not zero, over all samples and time steps.",
     "skipped": "What an event-driven machine leaves out because a factor is zero, or a shift wider than the word.",
     "spread": "Means over the samples; behind ± the standard deviation from sample to sample.",
     "unpriced": "Functions without a published price: counted in elements, not in any energy here.",
@@ -107,7 +106,10 @@ OTHERS: dict[str, str] = {
         "The same linear maps and products, once and dense: T steps of spikes carry log2(T n + 1) bits an activation "
         "(n letters but zero), so an ANN of that width is the fair opponent, not one in 32-bit floats alone."
     ),
-    "words": "Words that move between arithmetic and memory; priced by lemaire and step, free in the others.",
+    "words": (
+        "Words read and written for one sample, all time steps together, each as wide as it is stored; only the cost "
+        "models that say so price them."
+    ),
 }
 
 
@@ -129,6 +131,7 @@ RULES: dict[str, str] = {
 def rules_table() -> str:
     """The numbered rules as the table of docs/energy.md."""
     lines = ["| # | what is computed | counted as |", "|---|---|---|"]
-    for number, (computed, counted) in NUMBERED.items():
-        lines.append(f"| {number} | {computed} | {counted} |".replace("|b_", "\\|b_"))
+    for number, rule in NUMBERED.items():
+        computed, counted = (text.replace("|", "\\|") for text in rule)
+        lines.append(f"| {number} | {computed} | {counted} |")
     return "\n".join(lines)

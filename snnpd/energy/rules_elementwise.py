@@ -1,6 +1,8 @@
 """Rules 11 and 12 and their neighbours: sums, products and functions of single elements."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -17,12 +19,15 @@ def addition(scene: Scene, call: Call) -> Signal | None:
     if left is None or right is None:
         known = left or right
         assert known is not None
-        if _is_zero(b if right is None else a):
+        constant = b if right is None else a
+        if known.folds or _is_mask(constant):
+            return known  # the accumulator starts from a bias; a mask leaves scores out
+        if _is_zero(constant):
             return known.scaled(-1) if known.is_events and minus and left is None else known
-        scene.count("residual", "ac", known, call.result.numel() // scene.rows(known))
+        scene.count("residual", "ac", known, scene.per_row(call.result.numel(), known))
         return known.analog()
     signal = left if left.steps >= right.steps else right
-    elements = call.result.numel() // scene.rows(signal)
+    elements = scene.per_row(call.result.numel(), signal)
     if not left.is_events and not right.is_events:
         scene.count("residual", "ac", signal, elements)
         return signal.analog()
@@ -47,7 +52,7 @@ def multiplication(scene: Scene, call: Call) -> Signal | None:
         assert known is not None
         return _constant(scene, known, x, constant, call)
     signal = left if left.steps >= right.steps else right
-    elements = call.result.numel() // scene.rows(signal)
+    elements = scene.per_row(call.result.numel(), signal)
     if not left.is_events and not right.is_events:
         scene.count("gate", "mac", signal, elements)
         return signal.analog()
@@ -72,7 +77,7 @@ def _constant(scene: Scene, known: Signal, x: Tensor, constant: Tensor | float, 
         return known
     if number is not None and known.is_events:
         return known.scaled(1 / number if call.name.startswith("div") else number)
-    scene.count("norm", "mac", known, call.result.numel() // scene.rows(known))
+    scene.count("norm", "mac", known, scene.per_row(call.result.numel(), known))
     return known.analog()
 
 
@@ -86,18 +91,30 @@ def division(scene: Scene, call: Call) -> Signal | None:
     return signal.analog()
 
 
-def comparison(scene: Scene, call: Call) -> Signal | None:
+def comparison(scene: Scene, call: Call) -> Signal:
     """What it gives is a truth value, an event by its type."""
     signal = next(s for s in (_signal(scene, x) for x in call.args[:2]) if s is not None)
-    scene.count("neuron", "compare", signal, call.result.numel() // scene.rows(signal))
+    scene.count("neuron", "compare", signal, scene.per_row(call.result.numel(), signal))
     return signal.events(0, 1)
+
+
+def extreme(scene: Scene, call: Call) -> Signal | None:
+    """The largest or the least of some elements: a comparison for each but the first."""
+    x = call.args[0]
+    if len([s for s in map(partial(_signal, scene), call.args[:2]) if s is not None]) == 2:
+        return comparison(scene, call).analog()
+    signal = scene.signals[x]
+    assert signal is not None
+    bits = signal.width if signal.is_events else None
+    scene.count("pool", "compare", signal, scene.per_row(x.numel() - call.result.numel(), signal), bits=bits)
+    return replace(signal, folds=False)
 
 
 def relu(scene: Scene, call: Call) -> Signal | None:
     """A comparison with zero."""
     signal = scene.signals[call.args[0]]
     assert signal is not None
-    scene.count("neuron", "compare", signal, call.result.numel() // scene.rows(signal))
+    scene.count("neuron", "compare", signal, scene.per_row(call.result.numel(), signal))
     if signal.is_events:
         low, high = signal.letters
         return signal.events(max(low, 0), max(high, 0), signal.scale)
@@ -158,6 +175,11 @@ def _flags(signal: Signal) -> Signal:
     return signal.events(0, 1)
 
 
+def _is_mask(x: Tensor | float) -> bool:
+    """Zeros, and -inf where a score is hidden."""
+    return isinstance(x, Tensor) and bool(x.isneginf().any()) and bool(((x == 0) | x.isneginf()).all())
+
+
 def _is_zero(x: Tensor | float) -> bool:
     return not isinstance(x, Tensor) and x == 0
 
@@ -215,5 +237,6 @@ RULES: dict[str, Callable[[Scene, Call], Signal | None]] = {
     "constant_pad_nd": filling,
     **dict.fromkeys(("round", "floor", "ceil", "trunc"), rounding),
     **dict.fromkeys(COMPARISONS, comparison),
+    **dict.fromkeys(("amax", "amin", "max", "min"), extreme),
     **{name: function(name) for name in FUNCTIONS},
 }

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from snnpd.energy import sums
 from snnpd.energy.rules_products import product
+from snnpd.energy.rules_reductions import layer_norm
 from snnpd.energy.scene import Call, Scene
 from snnpd.energy.signals import Signal
 from snnpd.energy.taps import reached_taps
@@ -27,7 +28,7 @@ def matrix_product(scene: Scene, call: Call) -> Signal | None:
 
 
 def _linear(scene: Scene, x: Tensor, signal: Signal, fan_out: int, weight: Tensor) -> Signal:
-    inputs = x.numel() // scene.rows(signal)
+    inputs = scene.per_row(x.numel(), signal)
     outputs = inputs // weight.shape[-2] * fan_out if weight.ndim > 1 else fan_out
     _map(scene, x, signal, fan_out, inputs * fan_out, outputs, weight.numel())
     return signal.analog(folds=True)
@@ -37,13 +38,13 @@ def _map(
     scene: Scene, x: Tensor, signal: Signal, fan_out: int, dense: int, outputs: int, weights: int
 ) -> None:
     """A map in which each input reaches `fan_out` outputs."""
-    scene.dense(dense, x.numel() // scene.rows(signal), weights, outputs)
+    scene.dense(dense, scene.per_row(x.numel(), signal), weights, outputs)
     if not signal.is_events:
         _count_dense(scene, signal, dense, outputs, weights, x.numel())
         return
     events = scene.units(x, signal)
     spiking = events if signal.peak == 1 else scene.nonzeros(x, signal)
-    inputs = x.numel() // scene.rows(signal)
+    inputs = scene.per_row(x.numel(), signal)
     skipped = dense - spiking * fan_out
     _count_events(scene, signal, events * fan_out, skipped, spiking, inputs, outputs, weights)
 
@@ -113,6 +114,8 @@ def batch_norm(scene: Scene, call: Call) -> Signal | None:
     """Behind a linear map a batch-norm goes into its weights; elsewhere it scales and shifts each element."""
     signal = scene.signals[call.args[0]]
     assert signal is not None
+    if call.name.endswith("no_stats") or (len(call.args) > 5 and call.args[5]):
+        return layer_norm(scene, call)  # statistics of the data itself
     if not signal.folds:
-        scene.count("norm", "mac", signal, call.args[0].numel() // scene.rows(signal))
+        scene.count("norm", "mac", signal, scene.per_row(call.args[0].numel(), signal))
     return signal.analog()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def total(scene: Scene, call: Call) -> Signal | None:
 def _added(
     scene: Scene, x: Tensor, signal: Signal, after: Signal, terms: int, is_mean: bool, fan_out: int = 1
 ) -> Signal:
-    dense = x.numel() // scene.rows(signal)
+    dense = scene.per_row(x.numel(), signal)
     if not signal.is_events:
         scene.count(ROLE, "ac", signal, dense)
         return after.analog(folds=signal.folds and not is_mean)
@@ -53,7 +54,7 @@ def running_sum(scene: Scene, call: Call) -> Signal | None:
     low, high = signal.letters if signal.is_events else (0, 0)
     result = signal.events(low * length, high * length, signal.scale) if signal.is_events else signal.analog()
     bits = result.width if result.is_events else None
-    scene.count(ROLE, "ac", signal, x.numel() // scene.rows(signal), bits=bits)
+    scene.count(ROLE, "ac", signal, scene.per_row(x.numel(), signal), bits=bits)
     return result
 
 
@@ -64,10 +65,10 @@ def max_pool(scene: Scene, call: Call) -> Signal | None:
     assert signal is not None
     taps = _taps(call, x)
     maps = x[(..., *[0] * len(taps))].numel() // scene.rows(signal)
-    windows = call.result.numel() // scene.rows(signal)
+    windows = scene.per_row(call.result.numel(), signal)
     compares = math.prod(int(axis.sum()) for axis in taps) * maps - windows
     scene.count(ROLE, "compare", signal, compares, bits=signal.width if signal.is_events else None)
-    return signal.with_steps(signal.steps)
+    return replace(signal, folds=False)
 
 
 def average_pool(scene: Scene, call: Call) -> Signal | None:
@@ -117,7 +118,7 @@ def layer_norm(scene: Scene, call: Call) -> Signal | None:
     x = call.args[0]
     signal = scene.signals[x]
     assert signal is not None
-    elements = x.numel() // scene.rows(signal)
+    elements = scene.per_row(x.numel(), signal)
     scene.count("norm", "ac", signal, 2 * elements)
     scene.count("norm", "mac", signal, 2 * elements)
     scene.ledger.add_unpriced(scene.layer, "1/sqrt", call.out[-1].numel())

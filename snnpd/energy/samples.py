@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from snnpd.errors import UsageError
 
@@ -17,10 +17,6 @@ class Piece(NamedTuple):
     x: Tensor
     given: dict[str, Tensor]
     num_samples: int
-
-    def show(self, model: nn.Module, x: Tensor) -> Any:
-        """Calls a network."""
-        return model(x, **self.given)
 
 
 def pieces(batch: Any, encode: Encode | None, device: torch.device, is_time_first: bool) -> Iterator[Piece]:

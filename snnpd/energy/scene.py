@@ -10,6 +10,7 @@ from snnpd.energy import sums
 from snnpd.energy.costs import Access, Kind, Operation
 from snnpd.energy.ledger import Account, Count, DenseMap, Ledger
 from snnpd.energy.signals import Signal, Signals
+from snnpd.errors import UsageError
 
 
 class Word(NamedTuple):
@@ -32,6 +33,20 @@ class Scene:
     def rows(self, signal: Signal) -> int:
         """Time steps × samples in front of an activation."""
         return signal.steps * self.batch_size
+
+    def per_row(self, numel: int, signal: Signal) -> int:
+        """Elements of each row.
+
+        Raises:
+            UsageError: the rows do not divide them: a layer that is called for each step or sample on its own.
+        """
+        rows = self.rows(signal)
+        if numel % rows:
+            raise UsageError(
+                f"{self.layer}: {numel} elements are not those of {signal.steps} time steps x {self.batch_size} "
+                "samples; a layer that runs on parts of a batch can be counted with batches of one"
+            )
+        return numel // rows
 
     def count(
         self,
@@ -70,6 +85,10 @@ class Scene:
     def units(self, x: Tensor, signal: Signal) -> Tensor:
         """Unit events of each row."""
         return sums.units(x, signal, self.rows(signal))
+
+    def magnitudes(self, x: Tensor, signal: Signal) -> Tensor:
+        """Unit events of each row, fractions included where values are no letters."""
+        return sums.magnitudes(x, signal, self.rows(signal))
 
     def nonzeros(self, x: Tensor, signal: Signal) -> Tensor:
         """Elements of each row that are not zero."""

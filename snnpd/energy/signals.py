@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from snnpd.spikes import Alphabet
 
@@ -95,22 +96,24 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self._of: dict[int, Signal] = {}
+        # The weak references keep the places of memory that is freed: nothing else gets the same key.
+        self._of: dict[int, tuple[Signal | None, StorageWeakRef]] = {}
         self._zeros: set[int] = set()
 
     def __getitem__(self, x: Tensor) -> Signal | None:
-        signal = self._of.get(x.untyped_storage()._cdata)
+        signal, _ = self._of.get(x.untyped_storage()._cdata, (None, None))
         steps = getattr(x, _STEPS, None)
         return signal if signal is None or steps is None else signal.with_steps(steps)
 
     def set(self, x: Tensor, signal: Signal | None) -> None:
-        """Declares x; None forgets what lay in the same memory before."""
-        key = x.untyped_storage()._cdata
+        """Declares x, and what shares its memory, if x is a part of it, to be the one or the other."""
+        storage = x.untyped_storage()
+        key = storage._cdata
+        old = self._of.get(key, (None, None))[0]
+        if old is not None and signal is not None and x.numel() * x.element_size() < storage.nbytes():
+            signal = joined([old, signal])  # the rest of the memory stays what it was
         self._zeros.discard(key)
-        if signal is None:
-            self._of.pop(key, None)
-        else:
-            self._of[key] = signal
+        self._of[key] = signal, StorageWeakRef(storage)
 
     def forget(self, tensors: Sequence[Tensor], is_zero: bool) -> None:
         """Tensors that no activation went into; remembers which are zeros, for events to be written into."""
@@ -133,9 +136,10 @@ class Signals:
     @staticmethod
     def fitting(x: Tensor, signal: Signal, batch_size: int) -> Signal:
         """The signal with the time steps that the leading axes of x have room for."""
-        rows = signal.steps * batch_size
-        first = x.shape[0] if x.ndim else 1
-        has_room = first % rows == 0 or (x.ndim > 1 and first * x.shape[1] == rows)
+        shape, rows = list(x.shape) or [1], signal.steps * batch_size
+        while len(shape) > 1 and shape[0] == 1 and rows not in (1, shape[1]):
+            shape.pop(0)
+        has_room = shape[0] % rows == 0 or (len(shape) > 1 and shape[0] * shape[1] == rows)
         return signal if has_room else signal.with_steps(1)
 
     def mark_view(self, view: Tensor, steps: int) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Int64, Shaped
+from jaxtyping import Float64, Int64, Shaped
 from torch import Tensor
 
 from snnpd.energy.signals import Signal
@@ -24,38 +24,49 @@ def leading(x: Tensor, rows: int) -> Tensor:
         return x.flatten(0, 1) if _mergeable(x) else x.reshape(rows, *x.shape[2:])
     if x.ndim and rows and x.shape[0] % rows == 0:
         return x if x.shape[0] == rows else x.unflatten(0, (rows, -1))
+    if x.ndim > 1 and x.shape[0] == 1:
+        return leading(x.squeeze(0), rows)
     raise UsageError(f"an activation {list(x.shape)} has no leading axes of {rows} time steps x samples")
 
 
 def units(x: Shaped[Tensor, "..."], signal: Signal, rows: int) -> Int64[Tensor, "rows"]:
     """Unit events of each row: Σ |x| / scale."""
+    return magnitudes(x, signal, rows).round().long()
+
+
+def magnitudes(x: Shaped[Tensor, "..."], signal: Signal, rows: int) -> Float64[Tensor, "rows"]:
+    """The same before it is rounded: whole if all values are letters."""
     return _norms(leading(x, rows), 1, signal)
 
 
 def nonzeros(x: Shaped[Tensor, "..."], signal: Signal, rows: int) -> Int64[Tensor, "rows"]:
     """Elements of each row that are not zero."""
-    return _norms(leading(x, rows), 0, signal)
+    return _norms(leading(x, rows), 0, signal).long()
 
 
 def sums_along(x: Tensor, order: int, dims: Sequence[int], signal: Signal) -> Int64[Tensor, "..."]:
     """Unit events (`order` 1) or elements that are not zero (0), summed over some axes."""
-    count = math.prod(x.shape[dim] for dim in dims)
-    bound = count * (signal.peak if order else 1)
-    if not signal.is_events or _is_dyadic(signal.scale) or order == 0:
-        dtype = torch.float64 if bound >= _EXACT or x.dtype == torch.float64 else torch.float32
-        total = torch.linalg.vector_norm(_as_float(x), order, dim=tuple(dims), dtype=dtype)
-        return (total / signal.scale if order else total).round().long()
-    return (x / signal.scale).round().abs().sum(tuple(dims)).long()
+    return _norm(x, order, dims, signal).round().long()
 
 
-def _norms(x: Tensor, order: int, signal: Signal) -> Tensor:
+def _norm(x: Tensor, order: int, dims: Sequence[int], signal: Signal) -> Float64[Tensor, "..."]:
+    bound = math.prod(x.shape[dim] for dim in dims) * (signal.peak if order else 1)
+    if order and not _is_dyadic(signal.scale):
+        # thirds and the like: a sum of them is not exact, a sum of what they stand for is
+        return (x / signal.scale).abs().double().sum(tuple(dims))
+    dtype = torch.float64 if bound >= _EXACT or x.dtype == torch.float64 else torch.float32
+    total = torch.linalg.vector_norm(_as_float(x), order, dim=tuple(dims), dtype=dtype).double()
+    return total / signal.scale if order else total
+
+
+def _norms(x: Tensor, order: int, signal: Signal) -> Float64[Tensor, "rows"]:
     dims = range(1, x.ndim)
     if not dims:
-        return (x / signal.scale).round().abs().long() if order else (x != 0).long()
+        return (x / signal.scale).abs().double() if order else (x != 0).double()
     if math.prod(x.shape[1:]) * (signal.peak if order else 1) < _EXACT:
-        return sums_along(x, order, dims, signal)
+        return _norm(x, order, dims, signal)
     # a sample at a time: in double precision the norm makes a copy
-    return torch.cat([sums_along(row, order, dims, signal) for row in x.split(1)])
+    return torch.cat([_norm(row, order, dims, signal) for row in x.split(1)])
 
 
 def _is_dyadic(scale: float) -> bool:

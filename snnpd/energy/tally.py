@@ -27,6 +27,8 @@ from snnpd.spikes import Alphabet
 Rule = Callable[[Scene, Call], Signal | None]
 Alphabets = Mapping[str, Alphabet]
 
+WRITES = ("copy_", "index_put_", "_index_put_impl_")
+VIEWS_IN_PLACE = ("unsqueeze_", "squeeze_", "transpose_", "t_", "swapaxes_", "swapdims_", "detach_")
 RULES: dict[str, Rule] = {
     **dict.fromkeys(("mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear"), matrix_product),
     "convolution": convolution,
@@ -36,7 +38,7 @@ RULES: dict[str, Rule] = {
     **ELEMENTWISE,
     **REDUCTIONS,
     **dict.fromkeys(COPIES, copied),
-    **dict.fromkeys(("copy_", "index_put_", "_index_put_impl_"), written),
+    **dict.fromkeys(WRITES, written),
 }
 # Kernels of torch that do the work of many layers at once.
 FUSED = (
@@ -92,17 +94,31 @@ class Tally(TorchDispatchMode):
     ) -> Any:
         """Runs an operator and counts it, unless a declared module hides it."""
         kwargs = kwargs or {}
+        if self.num_hidden:
+            return func(*args, **kwargs)
+        before = self._kept(func, args)
         out = func(*args, **kwargs)
-        if not self.num_hidden:
-            self._account(func, args, kwargs, out)
+        self._account(func, before, kwargs, out)
         return out
+
+    def _kept(self, func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, an activation that is about to be overwritten as it was."""
+        name = func.overloadpacket.__name__
+        if not _is_in_place(name) or not args or not isinstance(args[0], Tensor) or name in WRITES:
+            return args
+        signal = self.scene.signals[args[0]]
+        if signal is None:
+            return args
+        copy = args[0].clone()
+        self.scene.signals.set(copy, signal)
+        return copy, *args[1:]
 
     def _account(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         signals, name = self.scene.signals, func.overloadpacket.__name__
         inputs = list(_tensors((args, kwargs)))
         known = [x for x in inputs if signals[x] is not None]
         if not known or name in CREATIONS:
-            if not _is_alias(func) and not name.endswith("_"):
+            if not _is_alias(func) and not _is_in_place(name):
                 signals.forget(list(_tensors(out)), is_zero="zeros" in name)
             return
         if func.namespace not in ("aten", "prims"):
@@ -112,7 +128,7 @@ class Tally(TorchDispatchMode):
             )
         if name in LOOKS:
             return
-        if _is_alias(func) and not name.endswith("_"):
+        if (_is_alias(func) and not _is_in_place(name)) or name in VIEWS_IN_PLACE:
             for view in _tensors(out):
                 self._viewed(name, args, known[0], view)
             return
@@ -120,7 +136,7 @@ class Tally(TorchDispatchMode):
 
     def _count(self, call: Call, known: list[Tensor]) -> None:
         signals = self.scene.signals
-        is_in_place = call.name.endswith("_") and not call.name.endswith("__")
+        is_in_place = _is_in_place(call.name)
         for x in known:
             signals.fit(x, self.scene.batch_size)
         rule = RULES.get(call.name) or RULES.get(call.name.removesuffix("_"))
@@ -165,6 +181,15 @@ class Tally(TorchDispatchMode):
         self.stack.append(module)
         self.scene.layer = self._name(module)
         self.num_hidden += self._is_declared(module)
+        if not self.num_hidden:
+            self._check_followed(module, args)
+
+    def _check_followed(self, module: nn.Module, args: Any) -> None:
+        """Lists a layer whose input has left torch on its way, or came beside the input of the network."""
+        floats = [x for x in _tensors(args) if x.is_floating_point()]
+        has_weights = next(module.parameters(recurse=False), None) is not None
+        if has_weights and floats and all(self.scene.signals[x] is None for x in floats):
+            self.scene.ledger.add_unpriced(self.scene.layer, "not followed", sum(x.numel() for x in floats))
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if self._is_declared(module):
@@ -207,7 +232,7 @@ class Tally(TorchDispatchMode):
         signal = self.scene.signals.fitting(fired.x, signal, self.scene.batch_size)
         declared.fire(self.scene, fired.spikes, signal, declared.cost_of(module.spec, module), self.is_exact)
         if fired.total is not None:
-            self.scene.count("residual", "ac", signal, fired.total.numel() // self.scene.rows(signal))
+            self.scene.count("residual", "ac", signal, self.scene.per_row(fired.total.numel(), signal))
             self.scene.signals.set(fired.total, signal.analog())
 
     def _attended(self, module: HeadGroup, view: HeadView) -> None:
@@ -222,6 +247,7 @@ def count_batch(
     x: Tensor,
     forward: Callable[[nn.Module, Tensor], Any] | None = None,
     *,
+    given: Mapping[str, Tensor] | None = None,
     time_steps: int | None = None,
     word: Word | None = None,
     inputs: Alphabet | None = None,
@@ -232,7 +258,8 @@ def count_batch(
 
     Args:
         x: `[T, B, ...]`, or `[B, ...]` with `time_steps` 0 (static input; the network makes its time steps itself).
-        forward: how the network is called; None calls it with x.
+        forward: how the network is called; None calls it with x and what is given.
+        given: further inputs by name, one row a sample, analog: time stamps, say.
         time_steps: T of the input; None is its first axis.
         word: the width of weights and potentials; None is as they usually are, 32-bit floats.
         inputs: the letters of the input; None takes it for analog.
@@ -242,10 +269,16 @@ def count_batch(
     steps = x.shape[0] if time_steps is None else time_steps
     scene = Scene(x.shape[1] if steps else x.shape[0], word or Word())
     signal = Signal(steps or 1)
-    scene.signals.set(x, signal if inputs is None else signal.of(inputs))
+    scene.signals.set(x, signal)
+    if inputs is not None:
+        scene.layer = "input"
+        declared.observe(scene, x, signal, declared.NeuronCost(inputs, (), False), is_exact)
+    given = given or {}
+    for extra in given.values():
+        scene.signals.set(extra, Signal(1))
     tally = Tally(model, scene, alphabets or {}, is_exact)
     with torch.no_grad(), tally.watching():
-        model(x) if forward is None else forward(model, x)
+        model(x, **given) if forward is None else forward(model, x)
     return scene.ledger
 
 
@@ -265,6 +298,10 @@ def _tensors(values: Any) -> Iterator[Tensor]:
             yield from _tensors(value)
     elif isinstance(values, dict):
         yield from _tensors(list(values.values()))
+
+
+def _is_in_place(name: str) -> bool:
+    return name.endswith("_") and not name.endswith("__")
 
 
 def _is_alias(func: Any) -> bool:

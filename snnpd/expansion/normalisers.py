@@ -26,6 +26,11 @@ class Normaliser(ABC):
 
     rows: str
 
+    @property
+    def constant(self) -> float | None:
+        """h, where it is the same for every mass; None elsewhere."""
+        return None
+
     @abstractmethod
     def weights(self, kernel: Kernel, scores: Scores, mask: Mask | None) -> Scores:
         """κ(q_i, k_j) / h(q_i) for all i, j; a row without any support point is zero."""
@@ -81,6 +86,11 @@ class Constant(Normaliser):
     def __post_init__(self) -> None:
         if self.value <= 0:
             raise UsageError(f"constant normaliser: h = {self.value} must be positive")
+
+    @property
+    def constant(self) -> float:
+        """The value."""
+        return self.value
 
     def h(self, mass: Mass) -> Mass:
         """The value, whatever the mass."""

@@ -66,6 +66,9 @@ def primal_form(expansion: Expansion, points: Points) -> Float[Tensor, "... N E"
         raise UsageError(f"no primal form: {reason}; use form='dual'")
     if isinstance(expansion.reach, Causal):
         return _causal(expansion, points)
+    if expansion.normaliser.constant is not None:  # nobody asks for the mass
+        weight = _real_features(expansion, points).transpose(-1, -2) @ points.v
+        return expansion.kernel.features(points.q) @ weight / expansion.normaliser.constant
     return evaluate_primal(expansion, primal_state(expansion, points), points.q)
 
 

@@ -15,7 +15,7 @@ Tree = TypeVar("Tree")
 
 # What `--resume` lets differ: none of these can change a weight. (Samples, their order and their augmentation
 # are functions of seed, epoch and index, whatever the number of workers.)
-CHANGEABLE = frozenset({"name", "out_dir", "data.root", "runtime.num_workers"})
+CHANGEABLE = frozenset({"name", "out_dir", "report", "data.root", "runtime.num_workers"})
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ class Config:
     """Seed of the weights, of the validation part, and of everything random in training."""
     time_steps: int = 4
     """Time steps T. Event frames must have as many."""
+    report: bool = False
+    """Count operations and energy on the test part at the end, and write them into the run's folder."""
     encoding: Encoding = "direct"
     """How static data become time steps; `direct` repeats them, the others draw spikes (snnTorch's)."""
     model: ModelConfig = field(default_factory=ModelConfig)
