@@ -20,14 +20,14 @@ def blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(("number", "lines"), [(0, 25), (1, 15), (2, 15)])
+@pytest.mark.parametrize(("number", "lines"), [(0, 5), (1, 25), (2, 15), (3, 15)])
 def test_python_blocks_run_and_are_short(number: int, lines: int) -> None:
     code = blocks()[number]
     written = [line for line in code.splitlines() if line.strip() and not line.startswith(("import", "from"))]
     assert len(written) <= lines
     names: dict = {}
     exec(compile(code, f"README block {number}", "exec"), names)
-    if number == 0:
+    if "val" in code:
         assert names["correct"] / len(names["data"].val) > 0.5
 
 
