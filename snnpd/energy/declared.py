@@ -14,7 +14,9 @@ from spikingjelly.activation_based.neuron import (
 )
 from torch import Tensor, nn
 
+from snnpd.energy import sums
 from snnpd.energy.costs import Kind
+from snnpd.energy.letters import Seen, look
 from snnpd.energy.scene import Scene
 from snnpd.energy.signals import Signal
 from snnpd.errors import UsageError
@@ -56,45 +58,54 @@ def cost_of_node(node: Any) -> NeuronCost | None:
 
 
 def observe(
-    scene: Scene, spikes: Tensor, signal: Signal, cost: NeuronCost, is_exact: bool
-) -> tuple[Tensor, Tensor]:
-    """Declares the letters of spikes, after a look at them; spikes that are not zero and unit events of each row."""
-    declared = _declared(scene, signal, cost)
-    spiking = scene.nonzeros(spikes, declared)
-    magnitudes = scene.magnitudes(spikes, declared)
-    check_letters(scene, spikes, declared, cost.alphabet, spiking, magnitudes, is_exact)
-    events = magnitudes.round().long()
+    scene: Scene, spikes: Tensor, signal: Signal, alphabet: Alphabet, amplitude: Tensor | None = None
+) -> Seen:
+    """Declares the letters of spikes after a look at each value; `amplitude` is what a spike is worth.
+
+    Raises:
+        UsageError: values that are no letters, or an amplitude of its own for each channel.
+    """
+    scale = _scale(scene, amplitude)
+    declared = signal.of(alphabet).scaled(scale)
+    letters = spikes if scale == 1 else spikes / scale
+    seen = look(sums.leading(letters, scene.rows(signal)), alphabet.low, alphabet.high)
+    if strange := int(seen.strange.sum()):
+        low, high = (float(end) for end in letters.aminmax())
+        raise UsageError(
+            f"{scene.layer}: {strange} of {spikes.numel()} values (from {low:g} to {high:g}) are not in its declared "
+            f"alphabet {alphabet.name} ({alphabet.low}..{alphabet.high}); declare another, or none"
+        )
     elements = scene.per_row(spikes.numel(), signal)
-    scene.access("output", "write", spiking, signal, elements, bits=declared.width)
-    scene.ledger.add_rate(scene.layer, cost.alphabet, int(spiking.sum()), spikes.numel())
+    scene.access("output", "write", seen.spiking, signal, elements, bits=declared.width)
+    scene.ledger.add_rate(scene.layer, alphabet, int(seen.spiking.sum()), spikes.numel())
     scene.signals.set(spikes, declared)
-    return spiking, events
+    scene.signals.remember(spikes, seen)
+    return seen
 
 
-def fire(scene: Scene, spikes: Tensor, signal: Signal, cost: NeuronCost, is_exact: bool) -> None:
+def _scale(scene: Scene, amplitude: Tensor | None) -> float:
+    if amplitude is None:
+        return 1.0
+    if amplitude.numel() > 1:
+        raise UsageError(
+            f"{scene.layer}: learned amplitudes of its own for each channel are not followed; fold them into the next "
+            "layer's weights, or learn one for the layer"
+        )
+    return float(amplitude)
+
+
+def fire(scene: Scene, spikes: Tensor, signal: Signal, cost: NeuronCost) -> None:
     """Rule 8."""
-    spiking, events = observe(scene, spikes, signal, cost, is_exact)
+    seen = observe(scene, spikes, signal, cost.alphabet, cost.amplitude)
     elements = scene.per_row(spikes.numel(), signal)
     for kind in _leak(cost.decays):
         scene.count("neuron", kind, signal, elements)
     scene.count("neuron", "ac", signal, elements)
     scene.count("neuron", "compare", signal, elements * (len(cost.alphabet.values) - 1))
     if cost.is_soft:
-        scene.count("neuron", "ac", signal, events, elements - spiking)
+        scene.count("neuron", "ac", signal, seen.events, elements - seen.spiking)
     for mode in ("read", "write"):
         scene.access("potential", mode, elements, signal, elements)
-
-
-def _declared(scene: Scene, signal: Signal, cost: NeuronCost) -> Signal:
-    declared = signal.of(cost.alphabet)
-    if cost.amplitude is None:
-        return declared
-    if cost.amplitude.numel() > 1:
-        raise UsageError(
-            f"{scene.layer}: learned amplitudes of its own for each channel are not followed; fold them into the next "
-            "layer's weights, or learn one for the layer"
-        )
-    return declared.scaled(float(cost.amplitude))
 
 
 def _leak(decays: tuple[float, ...]) -> Iterator[Kind]:
@@ -112,30 +123,3 @@ def _leak(decays: tuple[float, ...]) -> Iterator[Kind]:
 
 def _is_power(x: float) -> bool:
     return x == 0 or (0 < x <= 1 and math.frexp(x)[0] == 0.5)
-
-
-def check_letters(
-    scene: Scene,
-    spikes: Tensor,
-    declared: Signal,
-    alphabet: Alphabet,
-    spiking: Tensor,
-    magnitudes: Tensor,
-    is_exact: bool,
-) -> None:
-    """Raises UsageError where a value is no letter: by range and sums, or (`is_exact`) one by one."""
-    if not spikes.numel():
-        return
-    spikes = spikes if declared.scale == 1 else spikes / declared.scale
-    low, high = (float(end) for end in spikes.aminmax())
-    inside = alphabet.low <= low and high <= alphabet.high
-    fits = inside and (declared.peak > 1 or bool((spiking == magnitudes).all()))
-    if fits and not (is_exact or declared.peak > 1):
-        return
-    letters = torch.tensor(list(alphabet.values), dtype=spikes.dtype, device=spikes.device)
-    strange = int((~torch.isin(spikes, letters)).sum())
-    if strange:
-        raise UsageError(
-            f"{scene.layer}: {strange} of {spikes.numel()} values (from {low:g} to {high:g}) are not in its declared "
-            f"alphabet {alphabet.name} ({alphabet.low}..{alphabet.high}); declare another, or none"
-        )

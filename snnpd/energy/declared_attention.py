@@ -16,7 +16,7 @@ from snnpd.expansion.integer_shiftmax import dyadic_numerators
 from snnpd.expansion.power_weights import rounded_log2_sum
 
 # Elements of a map that are held at once.
-_MAP_ELEMENTS = 1 << 22
+_MAP_ELEMENTS = 1 << 18
 
 
 def is_shift_attention(expansion: Expansion | None) -> bool:
@@ -99,50 +99,49 @@ def _is_dyadic(expansion: Expansion) -> bool:
 def _applied(expansion: Expansion, points: Points, rows: int, bits: int) -> tuple[Tensor, Tensor]:
     """Shifts of each row that a word can be given, and the pairs of query and point that have any."""
     q, k = (sums.leading(x, rows) for x in points[:2])
-    q, k = (x.flatten(1, -3) if x.ndim > 4 else x for x in (q, k))
-    support = expansion.support(points)
-    if support is None and not _is_dyadic(expansion) and _largest_shift(q, k) < bits:
-        every = torch.full((rows,), q.shape[1] * q.shape[2] * k.shape[2])
-        return every, every
-    counts = [_count_shifts(expansion, a, b, support, bits) for a, b in zip(q, k, strict=True)]
-    applied, met = torch.stack(counts).unbind(-1)
+    q, k = (x.unsqueeze(1) if x.ndim == 3 else x.flatten(1, -3) for x in (q, k))
+    support, num_heads = expansion.support(points), q.shape[1]
+    q, k = q.flatten(0, 1), k.flatten(0, 1)
+    every = torch.full((len(q),), q.shape[1] * k.shape[1], device=q.device)
+    if support is not None or _is_dyadic(expansion):
+        wanted = torch.ones(q.shape[:2], dtype=torch.bool, device=q.device)
+    else:
+        wanted = _may_be_wide(q, k, bits)
+    counts = torch.stack([every, every], -1)
+    heads = wanted.any(-1).nonzero().flatten()
+    for some in heads.split(max(1, _MAP_ELEMENTS // max(1, q.shape[1] * k.shape[1]))):
+        scores = expansion.kernel.scores(q[some], k[some])
+        count = _dyadic if _is_dyadic(expansion) else _single
+        counts[some] = count(expansion, scores, support, bits)
+    applied, met = counts.unflatten(0, (rows, num_heads)).sum(1).unbind(-1)
     return applied, met
 
 
-def _largest_shift(q: Tensor, k: Tensor) -> int:
-    """What no shift exceeds: γ - x with scores inside ± the smaller one of the points' own sums."""
-    peak = min(float(x.abs().sum(-1).amax()) if x.numel() else 0.0 for x in (q, k))
-    return int(2 * peak) + math.ceil(math.log2(max(k.shape[-2], 1)))
+def _may_be_wide(q: Tensor, k: Tensor, bits: int) -> Tensor:
+    """Queries `[G, N]` that a shift of `bits` places or more is possible for.
 
-
-def _count_shifts(expansion: Expansion, q: Tensor, k: Tensor, support: Tensor | None, bits: int) -> Tensor:
-    """For one time step of one sample, `[H, N, D]` and `[H, M, D]`: shifts, and pairs that have any."""
-    counts = torch.zeros(2, dtype=torch.int64)
-    step = max(1, _MAP_ELEMENTS // max(1, k.shape[0] * k.shape[-2]))
-    for start in range(0, q.shape[-2], step):
-        scores = expansion.kernel.scores(q[:, start : start + step], k)
-        seen = support if support is None or len(support) == 1 else support[start : start + step]
-        counts += (
-            _dyadic(expansion, scores, seen)
-            if _is_dyadic(expansion)
-            else _single(expansion, scores, seen, bits)
-        )
-    return counts
+    No score of a query exceeds its own sum of magnitudes, nor that of the largest point; no shift twice that and
+    what the number of points adds.
+    """
+    own, largest = q.abs().sum(-1), k.abs().sum(-1).amax(-1, keepdim=True)
+    return 2 * torch.minimum(own, largest) + math.ceil(math.log2(max(k.shape[1], 1))) >= bits
 
 
 def _single(expansion: Expansion, scores: Tensor, seen: Tensor | None, bits: int) -> Tensor:
-    """One shift a pair, n = γ - x, if it is narrower than a word."""
+    """One shift a pair, n = γ - x, if it is narrower than a word; of each head, twice."""
     assert isinstance(expansion.normaliser, Shiftmax)
     if seen is not None:
         scores = scores.masked_fill(~seen, -math.inf)
     depth = scores - scores.amax(-1, keepdim=True)
-    narrow = (rounded_log2_sum(depth, -1, expansion.normaliser.rounding) - depth < bits).sum().cpu()
-    return torch.stack([narrow, narrow])
+    narrow = (depth > rounded_log2_sum(depth, -1, expansion.normaliser.rounding) - bits).flatten(1).sum(-1)
+    return torch.stack([narrow, narrow], -1)
 
 
-def _dyadic(expansion: Expansion, scores: Tensor, seen: Tensor | None) -> Tensor:
-    """A shift for every set bit of a weight."""
+def _dyadic(expansion: Expansion, scores: Tensor, seen: Tensor | None, bits: int) -> Tensor:
+    """A shift for every set bit of a weight, of each head; and the pairs that have any."""
     assert isinstance(expansion.normaliser, Shiftmax)
     words = dyadic_numerators(scores.long(), expansion.normaliser.bits, seen)
-    set_bits = sum(((words >> place) & 1).sum() for place in range(expansion.normaliser.bits + 1))
-    return torch.stack([torch.as_tensor(set_bits), (words != 0).sum()]).cpu()
+    set_bits = torch.zeros(len(words), dtype=torch.int64, device=words.device)
+    for place in range(expansion.normaliser.bits + 1):
+        set_bits += ((words >> place) & 1).flatten(1).sum(-1)
+    return torch.stack([set_bits, (words != 0).flatten(1).sum(-1)], -1)

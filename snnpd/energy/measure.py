@@ -32,7 +32,6 @@ def report(
     word: Word | None = None,
     costs: str | Sequence[str] | None = None,
     max_samples: int | None = None,
-    is_exact: bool = False,
     name: str | None = None,
     data: str = "",
     version: str = "",
@@ -53,7 +52,6 @@ def report(
         word: the width of weights, potentials and values; None is 32-bit floats.
         costs: cost models by name; None is all.
         max_samples: stop after so many samples; None reads all.
-        is_exact: look at each single value that should be a letter, not at sums and range alone.
         progress: called with the number of samples done so far.
 
     Example:
@@ -77,7 +75,6 @@ def report(
         word=word,
         inputs=inputs,
         alphabets=alphabets,
-        is_exact=is_exact,
     )
     with _evaluating(model) as device:
         for batch in loader:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from snnpd.energy.scene import Call, Scene
 from snnpd.energy.signals import Signal, joined
+from snnpd.errors import UsageError
 
 # Made anew, from an activation's shape alone.
 CREATIONS = frozenset(
@@ -109,6 +111,8 @@ LOOKS = frozenset(
 
 def copied(scene: Scene, call: Call) -> Signal | None:
     """The letters of all that is copied; zeros that no activation made are letters of any alphabet."""
+    if call.name == "index":
+        _check_packing(scene, call)
     tensors = [x for x in _tensors(call.args) if x.is_floating_point() or scene.signals[x] is not None]
     known = [signal for x in tensors if (signal := scene.signals[x]) is not None]
     if not known:
@@ -116,6 +120,16 @@ def copied(scene: Scene, call: Call) -> Signal | None:
     constants = [x for x in tensors if scene.signals[x] is None and bool(x.any())]
     signal = joined(known).analog() if constants else joined(known)
     return signal.with_steps(_steps(scene, call, known))
+
+
+def _check_packing(scene: Scene, call: Call) -> None:
+    """Raises UsageError where a mask takes real tokens out of padded samples: rows have no common length then."""
+    for axis, index in enumerate(call.args[1]):
+        is_mask = isinstance(index, Tensor) and index.dtype == torch.bool
+        if is_mask and axis < 2 and index.ndim > 1 and index.shape[0] == scene.batch_size:
+            raise UsageError(
+                f"{scene.layer}: padded tokens are in the batch; the report wants samples of their own length"
+            )
 
 
 def _steps(scene: Scene, call: Call, known: list[Signal]) -> int:

@@ -9,6 +9,7 @@ from snnpd.energy.rules_reductions import layer_norm
 from snnpd.energy.scene import Call, Scene
 from snnpd.energy.signals import Signal
 from snnpd.energy.taps import reached_taps
+from snnpd.errors import UsageError
 
 ROLE = "linear"
 
@@ -56,7 +57,8 @@ def convolution(scene: Scene, call: Call) -> Signal | None:
     if signal is None or transposed:
         scene.ledger.add_unpriced(scene.layer, "transposed convolution", call.result.numel())
         return None if signal is None else signal.analog()
-    x = sums.leading(x, scene.rows(signal)) if x.ndim < weight.ndim else x
+    signal = _of_maps(scene, signal, x, weight.ndim)
+    x = x.unsqueeze(0) if x.ndim < weight.ndim else x
     reach = torch.ones((), dtype=torch.int64)
     for axis, size in enumerate(x.shape[2:]):
         taps = reached_taps(size, weight.shape[2 + axis], stride[axis], padding[axis], dilation[axis])
@@ -79,6 +81,23 @@ def convolution(scene: Scene, call: Call) -> Signal | None:
     inputs = x.numel() // rows
     _count_events(scene, signal, events, dense - silent, spiking, inputs, outputs, weight.numel())
     return signal.analog(folds=True)
+
+
+def _of_maps(scene: Scene, signal: Signal, x: Tensor, ndim: int) -> Signal:
+    """The signal of what a convolution takes for a batch: its first axis, that of time steps and samples.
+
+    Raises:
+        UsageError: that axis is neither, as in a layer that runs on one sample at a time.
+    """
+    rows = len(x) if x.ndim == ndim else 1
+    if rows % scene.rows(signal) == 0:
+        return signal
+    if rows % scene.batch_size == 0:
+        return signal.with_steps(1)
+    raise UsageError(
+        f"{scene.layer}: a convolution of {rows} maps in a batch of {signal.steps} time steps x {scene.batch_size} "
+        "samples; a layer that runs on parts of a batch can be counted with batches of one"
+    )
 
 
 def _per_row(counts: Tensor, rows: int) -> Tensor:

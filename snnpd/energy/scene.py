@@ -84,15 +84,13 @@ class Scene:
 
     def units(self, x: Tensor, signal: Signal) -> Tensor:
         """Unit events of each row."""
-        return sums.units(x, signal, self.rows(signal))
-
-    def magnitudes(self, x: Tensor, signal: Signal) -> Tensor:
-        """Unit events of each row, fractions included where values are no letters."""
-        return sums.magnitudes(x, signal, self.rows(signal))
+        seen = self.signals.seen(x, self.rows(signal))
+        return sums.units(x, signal, self.rows(signal)) if seen is None else seen.events
 
     def nonzeros(self, x: Tensor, signal: Signal) -> Tensor:
         """Elements of each row that are not zero."""
-        return sums.nonzeros(x, signal, self.rows(signal))
+        seen = self.signals.seen(x, self.rows(signal))
+        return sums.nonzeros(x, signal, self.rows(signal)) if seen is None else seen.spiking
 
     def _per_sample(self, number: Tensor | int, signal: Signal) -> Tensor:
         if isinstance(number, int):

@@ -7,6 +7,7 @@ from itertools import product
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from snnpd.energy.letters import Seen
 from snnpd.spikes import Alphabet
 
 
@@ -99,6 +100,7 @@ class Signals:
         # The weak references keep the places of memory that is freed: nothing else gets the same key.
         self._of: dict[int, tuple[Signal | None, StorageWeakRef]] = {}
         self._zeros: set[int] = set()
+        self._seen: dict[int, Seen] = {}
 
     def __getitem__(self, x: Tensor) -> Signal | None:
         signal, _ = self._of.get(x.untyped_storage()._cdata, (None, None))
@@ -113,7 +115,19 @@ class Signals:
         if old is not None and signal is not None and x.numel() * x.element_size() < storage.nbytes():
             signal = joined([old, signal])  # the rest of the memory stays what it was
         self._zeros.discard(key)
+        self._seen.pop(key, None)
         self._of[key] = signal, StorageWeakRef(storage)
+
+    def remember(self, x: Tensor, seen: Seen) -> None:
+        """Keeps what a look at all values has found, for whoever asks for their sums."""
+        self._seen[x.untyped_storage()._cdata] = seen
+
+    def seen(self, x: Tensor, rows: int) -> Seen | None:
+        """What a look at the whole memory that x is a view of has found, if it was cut into these rows."""
+        storage = x.untyped_storage()
+        seen = self._seen.get(storage._cdata)
+        is_whole = x.numel() * x.element_size() == storage.nbytes()
+        return seen if seen is not None and is_whole and len(seen.events) == rows else None
 
     def forget(self, tensors: Sequence[Tensor], is_zero: bool) -> None:
         """Tensors that no activation went into; remembers which are zeros, for events to be written into."""

@@ -1,10 +1,10 @@
-"""Exact sums of events over everything but time and batch, without a copy of the activation."""
+"""Exact sums of events over everything but time and batch, without a copy of the whole activation."""
 
 import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float64, Int64, Shaped
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from snnpd.energy.signals import Signal
@@ -12,6 +12,8 @@ from snnpd.errors import UsageError
 
 # Sums of integers below this are exact in single precision, whatever the order.
 _EXACT = 1 << 24
+# Elements that a temporary copy may hold.
+_AT_ONCE = 1 << 20
 
 
 def leading(x: Tensor, rows: int) -> Tensor:
@@ -31,50 +33,40 @@ def leading(x: Tensor, rows: int) -> Tensor:
 
 def units(x: Shaped[Tensor, "..."], signal: Signal, rows: int) -> Int64[Tensor, "rows"]:
     """Unit events of each row: Σ |x| / scale."""
-    return magnitudes(x, signal, rows).round().long()
-
-
-def magnitudes(x: Shaped[Tensor, "..."], signal: Signal, rows: int) -> Float64[Tensor, "rows"]:
-    """The same before it is rounded: whole if all values are letters."""
-    return _norms(leading(x, rows), 1, signal)
+    return _per_row(leading(x, rows), 1, signal)
 
 
 def nonzeros(x: Shaped[Tensor, "..."], signal: Signal, rows: int) -> Int64[Tensor, "rows"]:
     """Elements of each row that are not zero."""
-    return _norms(leading(x, rows), 0, signal).long()
+    return _per_row(leading(x, rows), 0, signal)
 
 
 def sums_along(x: Tensor, order: int, dims: Sequence[int], signal: Signal) -> Int64[Tensor, "..."]:
-    """Unit events (`order` 1) or elements that are not zero (0), summed over some axes."""
-    return _norm(x, order, dims, signal).round().long()
+    """Unit events (`order` 1) or elements that are not zero (0), summed over some axes but the first."""
+    step = max(1, _AT_ONCE // max(1, x[:1].numel()))
+    return torch.cat([_sum(part, order, tuple(dims), signal) for part in x.split(step)])
 
 
-def _norm(x: Tensor, order: int, dims: Sequence[int], signal: Signal) -> Float64[Tensor, "..."]:
-    bound = math.prod(x.shape[dim] for dim in dims) * (signal.peak if order else 1)
-    if order and not _is_dyadic(signal.scale):
-        # thirds and the like: a sum of them is not exact, a sum of what they stand for is
-        return (x / signal.scale).abs().double().sum(tuple(dims))
+def _per_row(x: Tensor, order: int, signal: Signal) -> Int64[Tensor, "rows"]:
+    if x.ndim == 1:
+        return _sum(x.unsqueeze(-1), order, (1,), signal)
+    return sums_along(x, order, range(1, x.ndim), signal)
+
+
+def _sum(x: Tensor, order: int, dims: tuple[int, ...], signal: Signal) -> Int64[Tensor, "..."]:
+    is_unit = signal.is_events and signal.peak == 1
+    if x.dtype == torch.bool or not (order or is_unit):
+        return (x != 0).sum(dims)
+    low, _ = signal.letters
+    if math.frexp(signal.scale)[0] != 0.5:  # sums of thirds and the like are not exact
+        x = (x / signal.scale).round()
+        scale = 1.0
+    else:
+        scale = signal.scale
+    bound = math.prod(x.shape[dim] for dim in dims) * signal.peak
     dtype = torch.float64 if bound >= _EXACT or x.dtype == torch.float64 else torch.float32
-    total = torch.linalg.vector_norm(_as_float(x), order, dim=tuple(dims), dtype=dtype).double()
-    return total / signal.scale if order else total
-
-
-def _norms(x: Tensor, order: int, signal: Signal) -> Float64[Tensor, "rows"]:
-    dims = range(1, x.ndim)
-    if not dims:
-        return (x / signal.scale).abs().double() if order else (x != 0).double()
-    if math.prod(x.shape[1:]) * (signal.peak if order else 1) < _EXACT:
-        return _norm(x, order, dims, signal)
-    # a sample at a time: in double precision the norm makes a copy
-    return torch.cat([_norm(row, order, dims, signal) for row in x.split(1)])
-
-
-def _is_dyadic(scale: float) -> bool:
-    return math.frexp(scale)[0] == 0.5
-
-
-def _as_float(x: Tensor) -> Tensor:
-    return x if x.is_floating_point() else x.to(torch.float32)
+    total = (x if low >= 0 else x.abs()).sum(dims, dtype=dtype)
+    return (total / scale).round().long()
 
 
 def _mergeable(x: Tensor) -> bool:

@@ -8,11 +8,12 @@ import torch
 from spikingjelly.activation_based.neuron.base_node import BaseNode
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from snnpd.attention.layer import HeadGroup
 from snnpd.attention.views import HeadView
 from snnpd.energy import declared, declared_attention
+from snnpd.energy.declared_fixed import DECLARED
 from snnpd.energy.ledger import Ledger
 from snnpd.energy.rules_elementwise import RULES as ELEMENTWISE
 from snnpd.energy.rules_free import COPIES, CREATIONS, LOOKS, copied, written
@@ -22,7 +23,7 @@ from snnpd.energy.scene import Call, Scene, Word
 from snnpd.energy.signals import Signal
 from snnpd.errors import UsageError
 from snnpd.neurons.base import Fired, Neuron
-from snnpd.spikes import Alphabet
+from snnpd.spikes import BINARY, Alphabet
 
 Rule = Callable[[Scene, Call], Signal | None]
 Alphabets = Mapping[str, Alphabet]
@@ -59,9 +60,9 @@ class Tally(TorchDispatchMode):
         UsageError: a value outside a declared alphabet; a fused kernel that hides its operations.
     """
 
-    def __init__(self, model: nn.Module, scene: Scene, alphabets: Alphabets, is_exact: bool = False) -> None:
+    def __init__(self, model: nn.Module, scene: Scene, alphabets: Alphabets) -> None:
         super().__init__()
-        self.scene, self.alphabets, self.is_exact = scene, alphabets, is_exact
+        self.scene, self.alphabets = scene, alphabets
         self.names = {module: name or type(module).__name__ for name, module in model.named_modules()}
         self.model = model
         self.stack: list[nn.Module] = []
@@ -174,10 +175,6 @@ class Tally(TorchDispatchMode):
                 signals.mark_view(view, view.shape[0])
 
     def _enter(self, module: nn.Module, args: Any) -> None:
-        if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
-            raise UsageError(
-                f"{self._name(module)}: a compiled module hides its operations; report the module it was made from"
-            )
         self.stack.append(module)
         self.scene.layer = self._name(module)
         self.num_hidden += self._is_declared(module)
@@ -193,8 +190,9 @@ class Tally(TorchDispatchMode):
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if self._is_declared(module):
-            if not isinstance(module, Neuron | HeadGroup) or self._alphabet(module) is not None:
-                self._declare(module, args, output)
+            if self.num_hidden == 1:  # not a part of another declared module
+                with _disable_current_modes():
+                    self._declare(module, args, output)
             self.num_hidden -= 1
         self.stack.pop()
         self.scene.layer = self._name(self.stack[-1]) if self.stack else ""
@@ -202,12 +200,21 @@ class Tally(TorchDispatchMode):
     def _is_declared(self, module: nn.Module) -> bool:
         if isinstance(module, HeadGroup):
             return declared_attention.is_shift_attention(module.expansion)
+        if type(module) in DECLARED:
+            return True
         return isinstance(module, Neuron | BaseNode) or self._alphabet(module) is not None
 
     def _alphabet(self, module: nn.Module) -> Alphabet | None:
         return self.alphabets.get(self._name(module)) or self.alphabets.get(type(module).__name__)
 
     def _declare(self, module: nn.Module, args: Any, output: Any) -> None:
+        """What a module has done, that says what it is; neurons and attention of ours have been watched."""
+        if type(module) in DECLARED:
+            DECLARED[type(module)](self.scene, module, args[0], output)
+        elif not isinstance(module, Neuron | HeadGroup) or self._alphabet(module) is not None:
+            self._declare_other(module, args, output)
+
+    def _declare_other(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module of another library whose letters are known: SpikingJelly's nodes, and those that the user names."""
         first, *others = _tensors(output)
         signal = next((s for x in _tensors(args) if (s := self.scene.signals[x]) is not None), None)
@@ -218,19 +225,18 @@ class Tally(TorchDispatchMode):
         alphabet = self._alphabet(module)
         if cost is None:
             self.scene.ledger.add_unpriced(self.scene.layer, f"neuron {type(module).__name__}", first.numel())
-            cost = declared.NeuronCost(alphabet or declared.BINARY, (), False)
-            declared.observe(self.scene, first, signal, cost, self.is_exact)
+            declared.observe(self.scene, first, signal, alphabet or BINARY)
         else:
-            declared.fire(self.scene, first, signal, cost, self.is_exact)
+            declared.fire(self.scene, first, signal, cost)
         for x in others:
             self.scene.signals.set(x, signal.analog())
 
     def _fired(self, module: Neuron, fired: Fired) -> None:
         signal = self.scene.signals[fired.x]
-        if signal is None:
+        if signal is None or self.num_hidden > 1:
             return
         signal = self.scene.signals.fitting(fired.x, signal, self.scene.batch_size)
-        declared.fire(self.scene, fired.spikes, signal, declared.cost_of(module.spec, module), self.is_exact)
+        declared.fire(self.scene, fired.spikes, signal, declared.cost_of(module.spec, module))
         if fired.total is not None:
             self.scene.count("residual", "ac", signal, self.scene.per_row(fired.total.numel(), signal))
             self.scene.signals.set(fired.total, signal.analog())
@@ -252,7 +258,6 @@ def count_batch(
     word: Word | None = None,
     inputs: Alphabet | None = None,
     alphabets: Alphabets | None = None,
-    is_exact: bool = False,
 ) -> Ledger:
     """The operations of one forward pass over a batch.
 
@@ -264,27 +269,38 @@ def count_batch(
         word: the width of weights and potentials; None is as they usually are, 32-bit floats.
         inputs: the letters of the input; None takes it for analog.
         alphabets: letters of modules that declare none, by qualified name or by class name.
-        is_exact: look at every value that should be a letter, not at range and sums alone.
     """
+    _check_whole(model)
     steps = x.shape[0] if time_steps is None else time_steps
     scene = Scene(x.shape[1] if steps else x.shape[0], word or Word())
     signal = Signal(steps or 1)
     scene.signals.set(x, signal)
     if inputs is not None:
         scene.layer = "input"
-        declared.observe(scene, x, signal, declared.NeuronCost(inputs, (), False), is_exact)
+        declared.observe(scene, x, signal, inputs)
     given = given or {}
     for extra in given.values():
         scene.signals.set(extra, Signal(1))
-    tally = Tally(model, scene, alphabets or {}, is_exact)
+    tally = Tally(model, scene, alphabets or {})
     with torch.no_grad(), tally.watching():
         model(x, **given) if forward is None else forward(model, x)
     return scene.ledger
 
 
+def _check_whole(model: nn.Module) -> None:
+    """Raises UsageError for modules that have been compiled."""
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule) or type(module).__name__ == "OptimizedModule":
+            raise UsageError(
+                f"{name or type(module).__name__}: a compiled module hides its operations; report the module it "
+                "was made from"
+            )
+
+
 def _watch(module: Any, function: Callable[[Any, Any], None]) -> Callable[[], None]:
     def watcher(seen: Any) -> None:
-        function(module, seen)
+        with _disable_current_modes():  # looking is no operation of the network
+            function(module, seen)
 
     module.watchers.append(watcher)
     return lambda: module.watchers.remove(watcher)
