@@ -14,11 +14,11 @@ from spikingjelly.activation_based.neuron import (
 )
 from torch import Tensor, nn
 
-from snnpd.energy import sums
 from snnpd.energy.costs import Kind
 from snnpd.energy.letters import Seen, look
 from snnpd.energy.scene import Scene
 from snnpd.energy.signals import Signal
+from snnpd.energy.sums import leading
 from snnpd.errors import UsageError
 from snnpd.neurons.learned import values
 from snnpd.neurons.spec import NeuronSpec, every
@@ -68,7 +68,7 @@ def observe(
     scale = _scale(scene, amplitude)
     declared = signal.of(alphabet).scaled(scale)
     letters = spikes if scale == 1 else spikes / scale
-    seen = look(sums.leading(letters, scene.rows(signal)), alphabet.low, alphabet.high)
+    seen = look(leading(letters, scene.rows(signal)), alphabet.low, alphabet.high)
     if strange := int(seen.strange.sum()):
         low, high = (float(end) for end in letters.aminmax())
         raise UsageError(

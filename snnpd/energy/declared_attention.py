@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from snnpd.attention.views import HeadView
-from snnpd.energy import sums
 from snnpd.energy.rules_products import meeting
 from snnpd.energy.scene import Scene
 from snnpd.energy.signals import Signal, combined
+from snnpd.energy.sums import leading
 from snnpd.errors import UsageError
 from snnpd.expansion import Expansion, Exponential, Points, Shiftmax
 from snnpd.expansion.integer_shiftmax import dyadic_numerators
@@ -98,7 +98,7 @@ def _is_dyadic(expansion: Expansion) -> bool:
 
 def _applied(expansion: Expansion, points: Points, rows: int, bits: int) -> tuple[Tensor, Tensor]:
     """Shifts of each row that a word can be given, and the pairs of query and point that have any."""
-    q, k = (sums.leading(x, rows) for x in points[:2])
+    q, k = (leading(x, rows) for x in points[:2])
     q, k = (x.unsqueeze(1) if x.ndim == 3 else x.flatten(1, -3) for x in (q, k))
     support, num_heads = expansion.support(points), q.shape[1]
     q, k = q.flatten(0, 1), k.flatten(0, 1)

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from snnpd.energy import sums
 from snnpd.energy.rules_products import product
 from snnpd.energy.rules_reductions import layer_norm
 from snnpd.energy.scene import Call, Scene
 from snnpd.energy.signals import Signal
+from snnpd.energy.sums import sums_along
 from snnpd.energy.taps import reached_taps
 from snnpd.errors import UsageError
 
@@ -73,11 +73,11 @@ def convolution(scene: Scene, call: Call) -> Signal | None:
         _count_dense(scene, signal, dense, outputs, weight.numel(), x.numel())
         return signal.analog(folds=True)
     reach = reach.to(x.device)
-    events = _per_row(sums.sums_along(x, 1, (1,), signal) * reach, rows) * fan_out
+    events = _per_row(sums_along(x, 1, (1,), signal) * reach, rows) * fan_out
     silent = events
     spiking = scene.nonzeros(x, signal)
     if signal.peak > 1:
-        silent = _per_row(sums.sums_along(x, 0, (1,), signal) * reach, rows) * fan_out
+        silent = _per_row(sums_along(x, 0, (1,), signal) * reach, rows) * fan_out
     inputs = x.numel() // rows
     _count_events(scene, signal, events, dense - silent, spiking, inputs, outputs, weight.numel())
     return signal.analog(folds=True)

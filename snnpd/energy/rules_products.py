@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from snnpd.energy import sums
 from snnpd.energy.scene import Scene
 from snnpd.energy.signals import Signal, combined
+from snnpd.energy.sums import sums_along
 
 ROLE = "product"
 
@@ -42,13 +42,13 @@ def meeting(a: Tensor, b: Tensor, left: Signal, right: Signal, rows: int) -> tup
         a `[..., N, K]`, b `[..., E, K]`, leading axes holding the rows; both results `[rows]`.
     """
     is_left = left.peak <= right.peak
-    met_a, met_b = (sums.sums_along(x, 0, (x.ndim - 2,), s) for x, s in ((a, left), (b, right)))
+    met_a, met_b = (sums_along(x, 0, (x.ndim - 2,), s) for x, s in ((a, left), (b, right)))
     met = met_a * met_b
     driver, signal = (a, left) if is_left else (b, right)
     if signal.peak == 1:
         done = met
     else:
-        driving = sums.sums_along(driver, 1, (driver.ndim - 2,), signal)
+        driving = sums_along(driver, 1, (driver.ndim - 2,), signal)
         done = driving * (met_b if is_left else met_a)
     return _rows(done, rows), _rows(met, rows)
 

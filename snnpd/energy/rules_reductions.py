@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from snnpd.energy import sums
 from snnpd.energy.rules_products import product
 from snnpd.energy.scene import Call, Scene
 from snnpd.energy.signals import Signal
+from snnpd.energy.sums import leading
 from snnpd.energy.taps import reached_taps
 
 ROLE = "pool"
@@ -88,7 +88,7 @@ def average_pool(scene: Scene, call: Call) -> Signal | None:
     window = math.prod(_pair(call.args[1], len(taps)))
     low, high = signal.letters
     result = signal.events(low * window, high * window, signal.scale / window)
-    done = sums.leading((x != 0) * reach.to(x.device), rows).flatten(1).sum(-1)
+    done = leading((x != 0) * reach.to(x.device), rows).flatten(1).sum(-1)
     scene.count(ROLE, "ac", signal, done, dense - done, bits=result.width)
     is_even = all(int(axis.min()) == int(axis.max()) for axis in taps) or call.argument(5, "", True)
     return result if is_even and call.argument(6, "divisor_override") is None else result.analog()

@@ -6,10 +6,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from snnpd.energy import sums
 from snnpd.energy.costs import Access, Kind, Operation
 from snnpd.energy.ledger import Account, Count, DenseMap, Ledger
 from snnpd.energy.signals import Signal, Signals
+from snnpd.energy.sums import nonzeros, units
 from snnpd.errors import UsageError
 
 
@@ -85,12 +85,12 @@ class Scene:
     def units(self, x: Tensor, signal: Signal) -> Tensor:
         """Unit events of each row."""
         seen = self.signals.seen(x, self.rows(signal))
-        return sums.units(x, signal, self.rows(signal)) if seen is None else seen.events
+        return units(x, signal, self.rows(signal)) if seen is None else seen.events
 
     def nonzeros(self, x: Tensor, signal: Signal) -> Tensor:
         """Elements of each row that are not zero."""
         seen = self.signals.seen(x, self.rows(signal))
-        return sums.nonzeros(x, signal, self.rows(signal)) if seen is None else seen.spiking
+        return nonzeros(x, signal, self.rows(signal)) if seen is None else seen.spiking
 
     def _per_sample(self, number: Tensor | int, signal: Signal) -> Tensor:
         if isinstance(number, int):

@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from snnpd.attention.layer import HeadGroup
 from snnpd.attention.views import HeadView
-from snnpd.energy import declared, declared_attention
+from snnpd.energy.declared import cost_of, cost_of_node, fire, observe
+from snnpd.energy.declared_attention import attend, is_shift_attention
 from snnpd.energy.declared_fixed import DECLARED
 from snnpd.energy.ledger import Ledger
 from snnpd.energy.rules_elementwise import RULES as ELEMENTWISE
@@ -83,9 +84,7 @@ class Tally(TorchDispatchMode):
             for module in self.model.modules():
                 if isinstance(module, Neuron):
                     stack.callback(_watch(module, self._fired))
-                elif isinstance(module, HeadGroup) and declared_attention.is_shift_attention(
-                    module.expansion
-                ):
+                elif isinstance(module, HeadGroup) and is_shift_attention(module.expansion):
                     stack.callback(_watch(module, self._attended))
             stack.enter_context(self)
             yield
@@ -199,7 +198,7 @@ class Tally(TorchDispatchMode):
 
     def _is_declared(self, module: nn.Module) -> bool:
         if isinstance(module, HeadGroup):
-            return declared_attention.is_shift_attention(module.expansion)
+            return is_shift_attention(module.expansion)
         if type(module) in DECLARED:
             return True
         return isinstance(module, Neuron | BaseNode) or self._alphabet(module) is not None
@@ -221,13 +220,13 @@ class Tally(TorchDispatchMode):
         if signal is None:
             return
         signal = self.scene.signals.fitting(first, signal, self.scene.batch_size)
-        cost = declared.cost_of_node(module)
+        cost = cost_of_node(module)
         alphabet = self._alphabet(module)
         if cost is None:
             self.scene.ledger.add_unpriced(self.scene.layer, f"neuron {type(module).__name__}", first.numel())
-            declared.observe(self.scene, first, signal, alphabet or BINARY)
+            observe(self.scene, first, signal, alphabet or BINARY)
         else:
-            declared.fire(self.scene, first, signal, cost)
+            fire(self.scene, first, signal, cost)
         for x in others:
             self.scene.signals.set(x, signal.analog())
 
@@ -236,13 +235,13 @@ class Tally(TorchDispatchMode):
         if signal is None or self.num_hidden > 1:
             return
         signal = self.scene.signals.fitting(fired.x, signal, self.scene.batch_size)
-        declared.fire(self.scene, fired.spikes, signal, declared.cost_of(module.spec, module))
+        fire(self.scene, fired.spikes, signal, cost_of(module.spec, module))
         if fired.total is not None:
             self.scene.count("residual", "ac", signal, self.scene.per_row(fired.total.numel(), signal))
             self.scene.signals.set(fired.total, signal.analog())
 
     def _attended(self, module: HeadGroup, view: HeadView) -> None:
-        declared_attention.attend(self.scene, view)
+        attend(self.scene, view)
 
     def _name(self, module: nn.Module) -> str:
         return self.names.get(module, type(module).__name__)
@@ -277,7 +276,7 @@ def count_batch(
     scene.signals.set(x, signal)
     if inputs is not None:
         scene.layer = "input"
-        declared.observe(scene, x, signal, inputs)
+        observe(scene, x, signal, inputs)
     given = given or {}
     for extra in given.values():
         scene.signals.set(extra, Signal(1))

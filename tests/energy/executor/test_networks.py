@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from snnpd.energy.executor import Executor
-from snnpd.energy.fixed_point import FixedNetwork, to_fixed_point
+from snnpd.energy.fixed_point import FixedBlock, FixedNetwork, to_fixed_point
 from snnpd.neurons.base import Neuron
 from tests.energy.executor.networks import network, spikes_of
 
@@ -140,6 +140,25 @@ def test_a_planted_error_shows() -> None:
     logits, planted = (Executor(net).run(x).logits for net in (fixed, wrong))
     assert (logits != planted).any(-1).any()
     assert torch.equal(planted, wrong(x).long())
+
+
+@pytest.mark.parametrize("attention", ["bsa", "ssa", "sdsa1", "token_qk"])
+def test_networks_that_saturate(attention: str) -> None:
+    _, fixed, x = converted(attention, IMAGE, {})
+    sums: dict[str, torch.Tensor] = {}
+    for name, part in fixed.named_modules():
+        if isinstance(part, nn.Linear | nn.Conv2d) and name != "head":
+            part.weight *= 16
+        if isinstance(part, FixedBlock):
+            part.register_forward_hook(lambda module, inputs, output, name=name: sums.update({name: output}))
+    emitted = spikes_of(fixed)
+    logits, execution = fixed(x), Executor(fixed).run(x)
+    assert torch.equal(execution.logits, logits.long())
+    for name, spikes in emitted.items():
+        assert torch.equal(execution.spikes[name].dense(), spikes.long()), name
+    assert sums.keys() == {"blocks.0", "blocks.1"}
+    for total in sums.values():
+        assert total.abs().max() in (2**23 - 1, 2**23)
 
 
 def dyadic_network(attention: str, **options: Any) -> tuple[nn.Module, torch.Tensor]:
