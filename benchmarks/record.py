@@ -37,6 +37,12 @@ def stopwatch(function: Callable[[], object], device: str = "cpu") -> Callable[[
     return run
 
 
+def resident_kib(field: str) -> int:
+    """A figure of this process from /proc (Linux); unlike ru_maxrss, it does not inherit the parent's peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1])
+
+
 def append(name: str, row: dict[str, Any]) -> None:
     """Adds a row, with device, versions, commit and date, to `results/NAME.jsonl`."""
     commit = subprocess.run(

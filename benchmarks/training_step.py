@@ -15,10 +15,9 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
-from record import append, quantiles
+from record import append, quantiles, resident_kib
 from spikingjelly.activation_based import functional
 from spikingjelly.activation_based.model import spikformer_cifar10
 from torch import Tensor, nn
@@ -101,12 +100,6 @@ def peak_memory(name: str, batch: int, queue: multiprocessing.Queue) -> None:
     step()
     step()
     queue.put((resident_kib("VmHWM") - before) / 1024)
-
-
-def resident_kib(field: str) -> int:
-    """A figure of this process from /proc (Linux); unlike ru_maxrss, it does not inherit the parent's peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(field)).split()[1])
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import snnpd
 from snnpd.energy import Account, Ledger, Word, count_batch
 from snnpd.energy.executor import Executor
 from snnpd.energy.fixed_point import to_fixed_point
+from tests.energy.counting import firing
 
 IMAGE = {"input_shape": (1, 8, 8), "dim": 32, "depth": 2}
 CASES: dict[str, dict[str, Any]] = {
@@ -30,12 +31,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 def network(**options: Any) -> nn.Module:
     """A small network whose neurons fire."""
-    model = snnpd.create_model("spikingformer_tiny", **(IMAGE | options)).eval()
-    for part in model.modules():
-        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            nn.init.constant_(part.weight, 3.0)
-            nn.init.constant_(part.bias, 0.4)
-    return model
+    return firing(snnpd.create_model("spikingformer_tiny", **(IMAGE | options)))
 
 
 def columns(ledger: Ledger) -> dict[Account, tuple[list[list[int]], list[list[int]]]]:

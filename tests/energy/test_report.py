@@ -15,17 +15,13 @@ from snnpd.datasets.splits import Batch
 from snnpd.energy import COST_MODELS, Operation, Word, count_batch, report
 from snnpd.errors import UsageError
 from snnpd.neurons import LIF
+from tests.energy.counting import firing
 
 
 def network(**options: Any) -> nn.Module:
     """A small network whose neurons fire."""
     sizes = {"input_shape": (1, 8, 8), "num_classes": 3, "depth": 1}
-    model = snnpd.create_model("spikingformer_tiny", **(sizes | options)).eval()
-    for part in model.modules():
-        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            nn.init.constant_(part.weight, 3.0)
-            nn.init.constant_(part.bias, 0.3)
-    return model
+    return firing(snnpd.create_model("spikingformer_tiny", **(sizes | options)))
 
 
 def test_means_and_spread_are_those_of_the_samples() -> None:
