@@ -59,7 +59,7 @@ NUMBERED: dict[str, Rule] = {
     "10": Rule(
         "sums and means over tokens, average pools",
         "`ac` for each addend that is not zero if events (zeros are skipped), for each "
-        "addend if analog; the division is a constant",
+        "addend if analog; the division is a constant, and of a single addend nothing",
     ),
     "11": Rule(
         "a + b of the same shape",

@@ -75,3 +75,15 @@ def test_the_network_in_floats_is_counted_the_same_where_its_spikes_are_the_same
         for account, count in ledger:
             pairs[account.role, account.operation] += sign * int(count.done.sum())
     assert set(pairs.values()) == {0}
+
+
+def test_a_sum_of_one_term_is_no_addition() -> None:
+    model = firing(
+        snnpd.create_model("spikingformer_tiny", **(IMAGE | {"input_shape": (1, 3), "attention": "sdsa1"}))
+    )
+    x = torch.rand(3, 2, 1, 3)
+    fixed = to_fixed_point(model, x)
+    counted = count_batch(fixed, x, word=Word(24, is_float=False))
+    assert columns(counted) == columns(Executor(fixed).run(x).ledger)
+    assert not any(account.role == "pool" for account, _ in counted)
+    assert any(account.role == "gate" and count.done.sum() > 0 for account, count in counted)

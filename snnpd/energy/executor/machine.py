@@ -107,5 +107,6 @@ def sum_over(machine: Machine, layer: nn.Module, spikes: Spikes, axis: int) -> W
     sums, done = machine.zeros(own.size), machine.counter()
     sum_events(spikes.starts, spikes.places, spikes.letters, targets, sums, done)
     letters = spikes.alphabet.times(ONE, spikes.sizes[axis])
-    machine.write(layer, "pool", "ac", letters.bits, done, spikes.num_places - done)
+    if spikes.sizes[axis] > 1:  # of one term nothing is added
+        machine.write(layer, "pool", "ac", letters.bits, done, spikes.num_places - done)
     return machine.words(sums, *sizes, letters=letters)
