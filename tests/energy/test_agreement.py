@@ -10,7 +10,7 @@ import snnpd
 from snnpd.energy import Account, Ledger, Word, count_batch
 from snnpd.energy.executor import Executor
 from snnpd.energy.fixed_point import to_fixed_point
-from tests.energy.counting import firing
+from tests.energy.counting import dyadic, firing
 
 IMAGE = {"input_shape": (1, 8, 8), "dim": 32, "depth": 2}
 CASES: dict[str, dict[str, Any]] = {
@@ -87,3 +87,12 @@ def test_a_sum_of_one_term_is_no_addition() -> None:
     assert columns(counted) == columns(Executor(fixed).run(x).ledger)
     assert not any(account.role == "pool" for account, _ in counted)
     assert any(account.role == "gate" and count.done.sum() > 0 for account, count in counted)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("attention", ["bsa", "ssa", "token_qk"])
+def test_on_a_gpu_the_same_is_counted(attention: str) -> None:
+    model = dyadic(snnpd.create_model("spikingformer_tiny", **(IMAGE | {"attention": attention})))
+    x = (torch.rand(3, 2, 1, 8, 8) * 16).round() / 16
+    there = columns(count_batch(model.cuda(), x.cuda()))
+    assert there == columns(count_batch(model.cpu(), x))
