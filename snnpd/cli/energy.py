@@ -5,6 +5,7 @@ from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from jsonargparse import ArgumentParser
 from rich.console import Console
@@ -18,6 +19,7 @@ from snnpd.energy.costs import COST_MODELS
 from snnpd.energy.report import costs_by_name
 from snnpd.errors import UsageError, unknown
 from snnpd.models.table import MODELS
+from snnpd.registry import accepted_options, resolve
 from snnpd.training import Config, load_chosen, make_fabric
 from snnpd.training.config import DataConfig, ModelConfig, RuntimeConfig
 from snnpd.training.seeding import seed_everything
@@ -38,11 +40,23 @@ class Request:
     has_page: bool
     word: Word
 
+    @property
+    def stem(self) -> str:
+        """The name of the files: another one in a run's folder for a part of the samples, or for other data."""
+        if self.folder is None or not (self.folder / CONFIG_FILE).is_file():
+            return "energy"
+        own = read_config(self.folder / CONFIG_FILE).data.name
+        parts = [f"{self.samples}-samples"] if self.samples else []
+        parts += [self.config.data.name] if own != self.config.data.name else []
+        return "-".join(["energy", *parts])
+
 
 def main(argv: Sequence[str]) -> int:
     """Counts a run's operations on its test part, prints the table, and writes JSON, CSV and, if asked, the page."""
     request = parse_report(argv)
     config = request.config
+    if request.folder is not None:
+        check_writable(request.folder)
     fabric = make_fabric(replace(config.runtime, devices=1, strategy="auto"))
     parts = compose(config, fabric)
     is_trained = request.folder is not None and (request.folder / CONFIG_FILE).is_file()
@@ -56,11 +70,14 @@ def main(argv: Sequence[str]) -> int:
             soft_wrap=True,
         )
     parts.model.to(fabric.device)
-    counted = count(config, parts, request.target, request.costs, request.samples, request.word)
+    name = request.target if is_trained else f"{request.target}, not trained"
+    counted = count(config, parts, name, request.costs, request.samples, request.word)
+    written = []
+    if request.folder is not None:  # before the table, whose reader may have enough of it
+        written = save(counted, request.folder, request.has_page, request.stem)
     print_energy(counted)
-    if request.folder is not None:
-        request.folder.mkdir(parents=True, exist_ok=True)
-        write(counted, request.folder, request.has_page)
+    if written:
+        print(told(written))
     return 0
 
 
@@ -117,10 +134,35 @@ def count(
         )
 
 
-def write(counted: EnergyReport, folder: Path, has_page: bool) -> None:
-    """Writes the files of a report and says where they are."""
-    paths = counted.save(folder, suffixes=("json", "csv", "html") if has_page else ("json", "csv"))
-    print("written: " + ", ".join(str(path) for path in paths))
+def save(counted: EnergyReport, folder: Path, has_page: bool, stem: str = "energy") -> list[Path]:
+    """Writes the files of a report.
+
+    Raises:
+        UsageError: they cannot be written, and where.
+    """
+    try:
+        return counted.save(folder, ("json", "csv", "html") if has_page else ("json", "csv"), stem)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: the report cannot be written ({error.strerror}); mend that, or choose --out"
+        ) from error
+
+
+def told(paths: Sequence[Path]) -> str:
+    """Where the files are."""
+    return "written: " + ", ".join(str(path) for path in paths)
+
+
+def check_writable(folder: Path) -> None:
+    """Raises UsageError, before anything is counted, where no files can be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: no files can be made there ({error.strerror}); choose another --out"
+        ) from error
 
 
 def parse_report(argv: Sequence[str]) -> Request:
@@ -139,13 +181,15 @@ def parse_report(argv: Sequence[str]) -> Request:
         number = getattr(given, option)
         if number is not None and number < 1:
             raise UsageError(f"--{option} {number}; give a whole number from 1 upwards")
+    if given.bits is not None and not 2 <= given.bits <= 64:
+        raise UsageError(f"--bits {given.bits}; words of 2 to 64 bits are offered")
     word = Word() if given.bits is None else Word(given.bits, is_float=False)
     config, run = find(given.target, given)
     folder = Path(given.out) if given.out else run
     has_page = given.html or False
     if has_page and folder is None:
         folder = Path(f"report-{given.target}")
-    costs = tuple(cost.name for cost in costs_by_name(given.costs))
+    costs = tuple(dict.fromkeys(cost.name for cost in costs_by_name(given.costs)))
     if run is not None and folder != run:
         raise UsageError("--out is for networks by name; the report of a run goes into its folder")
     return Request(str(given.target), config, folder, costs, given.samples, has_page, word)
@@ -171,7 +215,8 @@ def find(target: str, given: object) -> tuple[Config, Path | None]:
     config = Config(
         model=model, data=DataConfig(changes["data"] or "digits"), runtime=RuntimeConfig(devices=1)
     )
-    return replace(config, time_steps=changes["time_steps"] or config.time_steps), None
+    has_time = "neuron" in accepted_options(resolve("model", target, MODELS))
+    return replace(config, time_steps=changes["time_steps"] or (config.time_steps if has_time else 1)), None
 
 
 def make_parser() -> ArgumentParser:
@@ -200,5 +245,10 @@ def make_parser() -> ArgumentParser:
     )
     parser.add_argument("--attention", type=str, help="Attention of a network by name.")
     parser.add_argument("--neuron", type=str, help="Neuron of a network by name.")
-    parser.add_argument("--time_steps", type=int, help="Time steps of a network by name. (default: 4)")
+    parser.add_argument(
+        "--time_steps",
+        "--time-steps",
+        type=int,
+        help="Time steps of a network by name. (default: 4; an ANN: 1)",
+    )
     return parser

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from snnpd.energy import EnergyReport
@@ -17,7 +18,7 @@ UNITS = (("mJ", 1e9), ("µJ", 1e6), ("nJ", 1e3), ("pJ", 1.0))
 def print_energy(report: EnergyReport) -> None:
     """The parts of the network, then totals under every cost model beside the same network as an ANN."""
     tree = report.to_dict()
-    console = Console()
+    console = Console(emoji=False)
     console.print(_parts(report, tree))
     console.print(_totals(tree))
     functions: Counter[str] = Counter()
@@ -32,14 +33,14 @@ def _parts(report: EnergyReport, tree: dict[str, Any]) -> Table:
     """Layers that share the beginning of their names, as many parts as fit a screen."""
     first = tree["cost_models"][0]["name"]
     table = Table(
-        title=f"{tree['model']} on {tree['data']}\none inference of T = {tree['time_steps']}, mean of "
+        title=f"{escape(tree['model'])} on {escape(tree['data'])}\none inference of T = {tree['time_steps']}, mean of "
         f"{tree['num_samples']:,} samples",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("part", overflow="fold")
+    table.add_column("part", overflow="fold", min_width=20)
     for name in ("rate", *SHOWN, "other", "skipped", first):
         table.add_column(name, justify="right", no_wrap=True)
     for name, layers in grouped(tree["layers"]).items():
@@ -48,7 +49,7 @@ def _parts(report: EnergyReport, tree: dict[str, Any]) -> Table:
             sum(row[key] for layer in layers for row in layer["operations"]) for key in ("done", "skipped")
         )
         table.add_row(
-            name,
+            escape(name),
             _rate(report, layers),
             *(_count(number) for number in counts),
             _count(done - sum(counts)),

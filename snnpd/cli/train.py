@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 
 from snnpd.atomic import write_atomic
 from snnpd.cli.compose import Parts, compose
-from snnpd.cli.energy import count, write
+from snnpd.cli.energy import count, save, told
 from snnpd.cli.energy_table import print_energy
 from snnpd.cli.options import CONFIG_FILE, Request, parse_train
 from snnpd.cli.pictures import draw_pictures
@@ -56,8 +56,9 @@ def run(request: Request, fabric: Fabric, argv: list[str]) -> None:
         print_table(summary, folder)
         if request.config.report:
             counted = count(request.config, parts, str(folder))
+            written = save(counted, folder, has_page=True)
             print_energy(counted)
-            write(counted, folder, has_page=True)
+            print(told(written))
 
 
 def open_folder(request: Request, argv: list[str]) -> Path:

@@ -89,8 +89,9 @@ def _horowitz(operation: Operation) -> float:
     kind, bits, is_float = operation
     add = _of_floats(_ADD_FLOAT, bits) if is_float else _between(_ADD, bits, 1)
     if kind == "mac":
-        multiply = _of_floats(_MULTIPLY_FLOAT, bits) if is_float else _between(_MULTIPLY, bits, 2)
-        return multiply + add
+        if is_float:
+            return _of_floats(_MULTIPLY_FLOAT, bits) + add
+        return _between(_MULTIPLY, bits, 2) + _between(_ADD, max(bits, 32), 1)
     return add / _SHIFTS_AN_ADD if kind == "shift" else add
 
 
@@ -134,6 +135,7 @@ COST_MODELS = {
                 "45 nm, 0.9 V; arithmetic alone, no memory, no control",
                 "whole numbers between the measured widths (8, 16, 32 bits; multiplications 8, 32) by a power law; "
                 "below and beyond, additions in proportion to the width, multiplications to its square",
+                "products of whole numbers are summed in 32 bits",
                 "a comparison and the search for the leading one cost an addition",
                 "a shift costs a twentieth of an addition: bipolar self-attention's claim, not a measurement",
             ),
@@ -144,7 +146,8 @@ COST_MODELS = {
             "E = 4.6 pJ · MAC + 0.9 pJ · AC, as in Spikformer (Zhou et al., 2023) and its successors",
             (
                 "45 nm, 32-bit floats whatever the width: narrower words, of a quantised ANN say, cost as much",
-                "nothing but products of analog values and additions of events: no neuron, shift, memory or control",
+                "no shift, comparison, memory or control; published figures have linear maps and products alone, "
+                "here the additions of neurons, residual sums, pools and normalisations are in it too",
             ),
             _community,
         ),
@@ -156,10 +159,10 @@ COST_MODELS = {
                 "(64 bits: 8 KB 10 pJ, 32 KB 20 pJ, 1 MB 100 pJ; a power law between, the square root of the size "
                 "below and beyond; in proportion to the width)",
                 "each tensor of a sample lies in a memory of just its own size, each weight matrix too",
-                "events: an input is read once, a weight is read and an accumulator read and written for each "
-                "addition; analog words: input and weight are read for each product, an output is written once",
-                "neurons read and write their potential at each step; scores are written and read once, values read "
-                "once a shift",
+                "events: an input is read once, a weight (or the other operand) is read and an accumulator read and "
+                "written for each addition; analog words: both operands are read for each product, an output is "
+                "written once",
+                "neurons read and write their potential at each step; Shiftmax writes its scores and reads them",
                 "addressing: a 32-bit addition for each weight that is read",
                 "fully connected layers of events: additions in proportion to the outputs alone (the paper's "
                 "equation 2.4 has the inputs too, an erratum)",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from snnpd.attention.views import HeadView
-from snnpd.energy.rules_products import meeting
+from snnpd.energy.rules_products import accumulate, meeting
 from snnpd.energy.scene import Scene
 from snnpd.energy.signals import Signal, combined
 from snnpd.energy.sums import leading
@@ -49,6 +49,7 @@ def attend(scene: Scene, view: HeadView) -> None:
     scene.dense(pairs * q.shape[-1], sizes[0], sizes[1], pairs)
     scene.dense(pairs * v.shape[-1], pairs, sizes[2], sizes[3])
     scene.count("product", "ac", left, done, pairs * q.shape[-1] - met, bits=score.width)
+    accumulate(scene, left, done, pairs, sizes[1], right.width, score.width)
     _shiftmax(scene, left, score, present, queries, most)
     _values(scene, left, view, pairs)
     scene.signals.set(view.heads, left.analog())
@@ -86,9 +87,8 @@ def _values(scene: Scene, signal: Signal, view: HeadView, pairs: int) -> None:
         scene.count("values", kind, signal, applied * channels, (pairs - met) * channels)
     if _is_dyadic(view.expansion):
         scene.count("shiftmax", "ac", signal, pairs)
-    scene.access("value", "read", applied * channels, signal, points.v.numel() // rows)
-    outputs = view.heads.numel() // rows
-    scene.access("accumulator", "write", outputs, signal, outputs)
+    outputs, operands = (x.numel() // rows for x in (view.heads, points.v))
+    accumulate(scene, signal, applied * channels, outputs, operands, None, None)
 
 
 def _is_dyadic(expansion: Expansion) -> bool:

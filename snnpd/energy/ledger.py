@@ -70,6 +70,7 @@ class Ledger:
     accounts: dict[Account, Count] = field(default_factory=dict)
     accesses: dict[tuple[str, Access], Tensor] = field(default_factory=dict)
     dense: dict[str, list[DenseMap]] = field(default_factory=dict)
+    loops: int = 1
     rates: dict[str, Rate] = field(default_factory=dict)
     unpriced: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
@@ -84,6 +85,13 @@ class Ledger:
         """Words moved."""
         old = self.accesses.get((layer, access))
         self.accesses[layer, access] = words if old is None else _sum(old, words)
+
+    def unroll(self, loops: int) -> None:
+        """Notes that a network was called step by step, and keeps the maps of one step."""
+        self.loops = loops
+        for layer, maps in self.dense.items():
+            if len(maps) % loops == 0:
+                self.dense[layer] = maps[: len(maps) // loops]
 
     def add_dense(self, layer: str, dense: DenseMap) -> None:
         """A linear map or a product as an ANN would compute it."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from spikingjelly.activation_based import functional
+from spikingjelly.activation_based.base import MemoryModule
 from torch import Tensor, nn
 
 from snnpd.energy.records import Tables
@@ -81,7 +81,7 @@ def report(
             for piece in pieces(batch, encode, device, is_time_first):
                 piece = _cut(piece, max_samples, tables.num_samples, is_time_first)
                 if piece.num_samples:
-                    functional.reset_net(model)
+                    _reset(model)
                     tables.add(count(piece.x, forward, given=piece.given), piece.num_samples)
             if progress is not None:
                 progress(tables.num_samples)
@@ -96,16 +96,24 @@ def report(
     return EnergyReport(headline, tables, chosen)
 
 
+def _reset(model: nn.Module) -> None:
+    """Neurons at rest. (A `reset` of any other module may mean anything, new weights too.)"""
+    for module in model.modules():
+        if isinstance(module, MemoryModule):
+            module.reset()
+
+
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[torch.device]:
     """Evaluation mode for a while; gives the device of the network."""
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
         yield next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     finally:
-        model.train(was_training)
-        functional.reset_net(model)
+        for module, was_training in modes.items():
+            module.training = was_training
+        _reset(model)
 
 
 def _cut(piece: Piece, max_samples: int | None, seen: int, is_time_first: bool) -> Piece:

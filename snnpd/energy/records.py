@@ -24,7 +24,7 @@ class Tables:
     done: dict[Account, list[tuple[int, np.ndarray]]] = field(default_factory=dict)
     skipped: dict[Account, list[tuple[int, np.ndarray]]] = field(default_factory=dict)
     moved: dict[tuple[str, Access], list[tuple[int, np.ndarray]]] = field(default_factory=dict)
-    dense: dict[str, list[DenseMap]] = field(default_factory=dict)
+    dense: dict[DenseMap, int] = field(default_factory=dict)
     rates: dict[str, Rate] = field(default_factory=dict)
     unpriced: dict[tuple[str, str], int] = field(default_factory=dict)
     time_steps: int = 1
@@ -43,8 +43,10 @@ class Tables:
             self.rates[layer] = Rate(rate.alphabet, old.spiking + rate.spiking, old.elements + rate.elements)
         for name, elements in ledger.unpriced.items():
             self.unpriced[name] = self.unpriced.get(name, 0) + elements
-        for layer, maps in ledger.dense.items():
-            self._add_dense(layer, maps)
+        for maps in ledger.dense.values():
+            for one in maps:
+                self.dense[one] = self.dense.get(one, 0) + num_samples
+        self.time_steps = max(self.time_steps, ledger.loops)
         self.num_samples += num_samples
 
     def column(self, parts: list[tuple[int, np.ndarray]]) -> Column:
@@ -56,11 +58,10 @@ class Tables:
             steps[: len(counts)] += counts.sum(1)
         return Column(samples, steps)
 
-    def _add_dense(self, layer: str, maps: list[DenseMap]) -> None:
-        # Samples of different lengths have maps of different sizes: the largest stands for all.
-        old = self.dense.get(layer)
-        if old is None or sum(one.products for one in maps) > sum(one.products for one in old):
-            self.dense[layer] = maps
+    @property
+    def dense_products(self) -> float:
+        """Products of the linear maps and products of one sample at one time step, were no input zero: a mean."""
+        return sum(one.products * samples for one, samples in self.dense.items()) / self.num_samples
 
 
 class Energy(NamedTuple):
@@ -85,13 +86,12 @@ def energy_of(tables: Tables, cost: CostModel, layer: str | None = None) -> Ener
 def dense_energy(tables: Tables, cost: CostModel, mac: Operation) -> float:
     """The same maps as an ANN computes them, once and dense, in pJ: products, and where the model has memory, words."""
     total = 0.0
-    for maps in tables.dense.values():
-        for one in maps:
-            read = [
-                Access("input", "read", mac.bits, one.inputs),
-                Access("weight", "read", mac.bits, one.weights),
-            ]
-            moved = sum(cost.access_price(access) for access in read)
-            written = cost.access_price(Access("output", "write", mac.bits, one.outputs))
-            total += one.products * (cost.energy_pj(mac) + moved) + one.outputs * written
-    return total
+    for one, samples in tables.dense.items():
+        read = [
+            Access("input", "read", mac.bits, one.inputs),
+            Access("weight", "read", mac.bits, one.weights),
+        ]
+        moved = sum(cost.access_price(access) for access in read)
+        written = cost.access_price(Access("output", "write", mac.bits, one.outputs))
+        total += samples * (one.products * (cost.energy_pj(mac) + moved) + one.outputs * written)
+    return total / tables.num_samples

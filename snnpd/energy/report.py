@@ -72,7 +72,7 @@ class EnergyReport:
                 {"layer": layer, "function": function, "elements": elements / self.tables.num_samples}
                 for (layer, function), elements in self.tables.unpriced.items()
             ],
-            "rules": RULES,
+            "rules": dict(RULES),
         }
 
     def to_json(self) -> str:
@@ -80,7 +80,7 @@ class EnergyReport:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
 
     def to_csv(self) -> str:
-        """A line for each layer, role and class of operation."""
+        """A line for each layer, role and class of operation; then words moved, and functions without a price."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         names = [cost.name for cost in self.costs]
@@ -93,18 +93,37 @@ class EnergyReport:
                 operation = Operation(row["kind"], row["bits"], row["is_float"])
                 energies = [cost.energy_pj(operation) * row["done"] for cost in self.costs]
                 writer.writerow([layer["name"], layer["type"], *list(row.values())[:7], *energies])
+        self._write_memory(writer)
+        for (layer, function), elements in self.tables.unpriced.items():
+            writer.writerow([layer, "", "unpriced", function, "", "", elements / self.tables.num_samples])
         return out.getvalue()
+
+    def _write_memory(self, writer: Any) -> None:
+        for (layer, access), parts in self.tables.moved.items():
+            words = float(self.tables.column(parts).samples.mean())
+            row = [layer, "", "memory", f"{access.mode} {access.what}", access.bits, "", words, "", ""]
+            writer.writerow(row + [cost.access_price(access) * words for cost in self.costs])
 
     def to_html(self) -> str:
         """One self-contained page."""
         return render(self.to_dict())
 
-    def save(self, folder: Path | str, suffixes: Sequence[str] = tuple(_FORMATS)) -> list[Path]:
-        """Writes energy.json, energy.csv and energy.html, or some of them, into a folder, and gives their paths."""
+    def save(
+        self, folder: Path | str, suffixes: Sequence[str] = tuple(_FORMATS), stem: str = "energy"
+    ) -> list[Path]:
+        """Writes energy.json, energy.csv and energy.html, or some of them, into a folder, and gives their paths.
+
+        An older file of those that are not written is removed: it would tell of another report.
+        """
+        Path(folder).mkdir(parents=True, exist_ok=True)
         paths = []
-        for suffix in suffixes:
-            paths.append(Path(folder) / f"energy.{suffix}")
-            write_atomic(paths[-1], getattr(self, _FORMATS[suffix])().encode())
+        for suffix, method in _FORMATS.items():
+            path = Path(folder) / f"{stem}.{suffix}"
+            if suffix in suffixes:
+                write_atomic(path, getattr(self, method)().encode())
+                paths.append(path)
+            else:
+                path.unlink(missing_ok=True)
         return paths
 
     def _layer(self, name: str) -> dict[str, Any]:
@@ -172,7 +191,7 @@ class EnergyReport:
         }
 
     def _baselines(self) -> list[dict[str, Any]]:
-        products = sum(one.products for maps in self.tables.dense.values() for one in maps)
+        products = self.tables.dense_products
         bits = self.activation_bits
         kinds = {
             "ANN, 32-bit floats": (
@@ -181,8 +200,8 @@ class EnergyReport:
             ),
             f"ANN, {bits}-bit": (
                 Operation("mac", bits),
-                f"the same, quantised to {bits} bits: as many as the activations of T = {self.tables.time_steps} "
-                "time steps tell apart; weights as wide, additions too",
+                f"the same, activations and weights quantised to {bits} bits ({self._why_bits}), sums in 32 bits; "
+                "whether it is as accurate has to be measured",
             ),
         }
         return [
@@ -196,6 +215,12 @@ class EnergyReport:
         ]
 
     @property
+    def _why_bits(self) -> str:
+        if not self.tables.rates:
+            return "what ANNs are usually quantised to"
+        return f"as many as the activations of T = {self.tables.time_steps} time steps tell apart"
+
+    @property
     def activation_bits(self) -> int:
         """The bits that the spikes of T time steps carry: log2(T n + 1) for n letters but zero, rounded up.
 
@@ -207,7 +232,7 @@ class EnergyReport:
 
 def costs_by_name(names: str | Sequence[str] | None) -> tuple[CostModel, ...]:
     """Cost models by name, with commas between; None is all."""
-    from_name = names.split(",") if isinstance(names, str) else names
+    from_name = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
     if from_name is None:
         return tuple(COST_MODELS.values())
     for name in from_name:

@@ -20,6 +20,12 @@ def matrix_product(scene: Scene, call: Call) -> Signal | None:
     a, b = call.args[1:3] if has_bias else call.args[:2]
     b = b.t() if call.name == "linear" else b
     left, right = scene.signals[a], scene.signals[b]
+    added = scene.signals[call.args[0]] if has_bias else None
+    if added is not None:
+        scene.count("residual", "ac", added, scene.per_row(call.result.numel(), added))
+    if left is None and right is None:
+        assert added is not None
+        return added.analog()
     if left is not None and right is not None:
         return product(scene, a, b, left, right)
     if left is not None:

@@ -18,20 +18,25 @@ def product(scene: Scene, a: Tensor, b: Tensor, left: Signal, right: Signal) -> 
     scene.dense(dense, a.numel() // rows, b.numel() // rows, num_outputs(a, b, rows))
     if not left.is_events and not right.is_events:
         scene.count(ROLE, "mac", signal, dense)
-        _scores(scene, signal, num_outputs(a, b, rows), None)
+        for operand in (a, b):
+            scene.access("input", "read", dense, signal, operand.numel() // rows)
+        scene.access("output", "write", num_outputs(a, b, rows), signal, num_outputs(a, b, rows))
         return signal.analog()
     if not (left.is_events and right.is_events):
         x, events, fan_out = (a, left, b.shape[-1]) if left.is_events else (b, right, a.shape[-2])
+        other = b if left.is_events else a
         done = scene.units(x, events) * fan_out
         reached = done if events.peak == 1 else scene.nonzeros(x, events) * fan_out
         scene.count(ROLE, "ac", signal, done, dense - reached)
-        _scores(scene, signal, num_outputs(a, b, rows), None)
+        accumulate(scene, signal, done, num_outputs(a, b, rows), other.numel() // rows, None, None)
         return signal.analog()
     low, high = combined(left, right, int.__mul__)
     result = signal.events(low * a.shape[-1], high * a.shape[-1], left.scale * right.scale)
     done, met = meeting(a, b.transpose(-1, -2), left, right, rows)
     scene.count(ROLE, "ac", signal, done, dense - met, bits=result.width)
-    _scores(scene, signal, num_outputs(a, b, rows), result.width)
+    other, letters = (b, right) if left.peak <= right.peak else (a, left)
+    outputs = num_outputs(a, b, rows)
+    accumulate(scene, signal, done, outputs, other.numel() // rows, letters.width, result.width)
     return result
 
 
@@ -58,9 +63,19 @@ def num_outputs(a: Tensor, b: Tensor, rows: int) -> int:
     return a.numel() // a.shape[-1] // rows * (b.shape[-1] if b.ndim > 1 else 1)
 
 
-def _scores(scene: Scene, signal: Signal, outputs: int, bits: int | None) -> None:
-    for mode in ("write", "read"):
-        scene.access("score", mode, outputs, signal, outputs, bits)
+def accumulate(
+    scene: Scene,
+    signal: Signal,
+    done: Tensor,
+    outputs: int,
+    operands: int,
+    operand_bits: int | None,
+    bits: int | None,
+) -> None:
+    """What additions of one activation into sums move: the operand that is added, and the accumulator, twice."""
+    scene.access("operand", "read", done, signal, operands, operand_bits)
+    scene.access("accumulator", "read", done, signal, outputs, bits)
+    scene.access("accumulator", "write", done, signal, outputs, bits)
 
 
 def _rows(counts: Tensor, rows: int) -> Tensor:

@@ -35,6 +35,7 @@ def pieces(batch: Any, encode: Encode | None, device: torch.device, is_time_firs
         raise UsageError(
             f"the loader gave {type(batch).__name__}; a batch is a tensor, a pair (x, y), or has an `x`"
         )
+    _check_layout(batch, x, encode, is_time_first)
     mask, times = getattr(batch, "mask", None), getattr(batch, "times", None)
     x = x.to(device)
     if mask is None:
@@ -47,6 +48,22 @@ def pieces(batch: Any, encode: Encode | None, device: torch.device, is_time_firs
         inputs = part if encode is None else encode(part, None)
         given = {} if times is None else {"times": times[chosen, :length].to(device)}
         yield Piece(inputs, given, len(chosen))
+
+
+def _check_layout(batch: Any, x: Tensor, encode: Encode | None, is_time_first: bool) -> None:
+    """Raises UsageError where the labels tell that the first axis is not what it is taken for."""
+    y = getattr(batch, "y", None)
+    if y is None and type(batch) in (list, tuple) and len(batch) > 1:
+        y = batch[1]
+    if encode is not None or not isinstance(y, Tensor) or y.ndim == 0:
+        return
+    axis = 1 if is_time_first else 0
+    if x.ndim <= axis or x.shape[axis] != len(y):
+        form, other = ("[T, B, ...]", "False") if is_time_first else ("[B, ...]", "True")
+        raise UsageError(
+            f"a batch of {list(x.shape)} with {len(y)} labels is no {form}; give is_time_first={other}, or an encode "
+            "that makes time steps"
+        )
 
 
 def _lengths(mask: Tensor) -> Iterator[tuple[int, Tensor]]:

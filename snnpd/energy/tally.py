@@ -1,5 +1,6 @@
 """The tally: a real forward pass, watched operator by operator, with the declared letters followed through it."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -22,7 +23,7 @@ from snnpd.energy.rules_linear import batch_norm, convolution, matrix_product
 from snnpd.energy.rules_reductions import RULES as REDUCTIONS
 from snnpd.energy.scene import Call, Scene, Word
 from snnpd.energy.signals import Signal
-from snnpd.errors import UsageError
+from snnpd.errors import UsageError, unknown
 from snnpd.neurons.base import Fired, Neuron
 from snnpd.spikes import BINARY, Alphabet
 
@@ -42,6 +43,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(COPIES, copied),
     **dict.fromkeys(WRITES, written),
 }
+_HEAVY = (nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd, nn.MultiheadAttention, nn.RNNBase)
 # Kernels of torch that do the work of many layers at once.
 FUSED = (
     "_native_multi_head_attention",
@@ -67,7 +69,15 @@ class Tally(TorchDispatchMode):
         self.names = {module: name or type(module).__name__ for name, module in model.named_modules()}
         self.model = model
         self.stack: list[nn.Module] = []
+        self.calls: dict[str, list[int]] = defaultdict(list)
         self.num_hidden = 0
+
+    @property
+    def loops(self) -> int:
+        """How often a network was called step by step: the calls of each neuron, if all were of one step."""
+        calls = list(self.calls.values())
+        is_stepwise = bool(calls) and all(set(steps) == {1} for steps in calls)
+        return min(map(len, calls)) if is_stepwise and len({len(steps) for steps in calls}) == 1 else 1
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -193,8 +203,21 @@ class Tally(TorchDispatchMode):
                 with _disable_current_modes():
                     self._declare(module, args, output)
             self.num_hidden -= 1
+        elif not self.num_hidden:
+            self._catch_up(args, output)
         self.stack.pop()
         self.scene.layer = self._name(self.stack[-1]) if self.stack else ""
+
+    def _catch_up(self, args: Any, output: Any) -> None:
+        """Lists a module whose work was done outside torch, and goes on from its output."""
+        signals = self.scene.signals
+        signal = next((s for x in _tensors(args) if (s := signals[x]) is not None), None)
+        floats = [x for x in _tensors(output) if x.is_floating_point()]
+        if signal is None or not floats or any(signals[x] is not None for x in floats):
+            return
+        self.scene.ledger.add_unpriced(self.scene.layer, "not followed", sum(x.numel() for x in floats))
+        for x in floats:
+            signals.set(x, signals.fitting(x, signal.analog(), self.scene.batch_size))
 
     def _is_declared(self, module: nn.Module) -> bool:
         if isinstance(module, HeadGroup):
@@ -220,6 +243,7 @@ class Tally(TorchDispatchMode):
         if signal is None:
             return
         signal = self.scene.signals.fitting(first, signal, self.scene.batch_size)
+        self.calls[self.scene.layer].append(signal.steps)
         cost = cost_of_node(module)
         alphabet = self._alphabet(module)
         if cost is None:
@@ -235,6 +259,7 @@ class Tally(TorchDispatchMode):
         if signal is None or self.num_hidden > 1:
             return
         signal = self.scene.signals.fitting(fired.x, signal, self.scene.batch_size)
+        self.calls[self.scene.layer].append(signal.steps)
         fire(self.scene, fired.spikes, signal, cost_of(module.spec, module))
         if fired.total is not None:
             self.scene.count("residual", "ac", signal, self.scene.per_row(fired.total.numel(), signal))
@@ -270,6 +295,7 @@ def count_batch(
         alphabets: letters of modules that declare none, by qualified name or by class name.
     """
     _check_whole(model)
+    _check_alphabets(model, alphabets or {})
     steps = x.shape[0] if time_steps is None else time_steps
     scene = Scene(x.shape[1] if steps else x.shape[0], word or Word())
     signal = Signal(steps or 1)
@@ -283,6 +309,7 @@ def count_batch(
     tally = Tally(model, scene, alphabets or {})
     with torch.no_grad(), tally.watching():
         model(x, **given) if forward is None else forward(model, x)
+    scene.ledger.unroll(tally.loops)
     return scene.ledger
 
 
@@ -293,6 +320,25 @@ def _check_whole(model: nn.Module) -> None:
             raise UsageError(
                 f"{name or type(module).__name__}: a compiled module hides its operations; report the module it "
                 "was made from"
+            )
+
+
+def _check_alphabets(model: nn.Module, alphabets: Alphabets) -> None:
+    """Raises UsageError for letters of modules that are not there, or that hold what would be hidden."""
+    names = {name: module for name, module in model.named_modules() if name}
+    types = {type(module).__name__: module for module in names.values()}
+    types[type(model).__name__] = model
+    for name, alphabet in alphabets.items():
+        if name not in names and name not in types:
+            raise unknown("module in alphabets", name, [*names, *types])
+        if not isinstance(alphabet, Alphabet):
+            raise UsageError(
+                f"alphabets[{name!r}] is {alphabet!r}; give snnpd.spikes.BINARY, TERNARY or integer(n)"
+            )
+        chosen = [m for key, m in names.items() if name in (key, type(m).__name__)]
+        if any(isinstance(part, _HEAVY) for module in chosen for part in module.modules()):
+            raise UsageError(
+                f"alphabets[{name!r}] would hide the linear maps inside it; name the module that makes the spikes"
             )
 
 

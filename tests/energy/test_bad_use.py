@@ -244,3 +244,28 @@ def test_counting_changes_nothing_of_the_result() -> None:
 def test_no_samples_and_no_tokens() -> None:
     assert totals(nn.Linear(4, 2), torch.zeros(2, 3, 0, 4)) == {"linear mac f32": (0, 0)}
     assert totals(nn.Linear(4, 2), letters((2, 3, 0, 4), 0, 1), inputs=BINARY) == {"linear ac f32": (0, 0)}
+
+
+def test_work_done_outside_torch_is_listed_and_what_follows_is_counted() -> None:
+    class Outside(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.tensor(x.tolist())
+
+    ledger = count_batch(nn.Sequential(nn.Linear(4, 3), Outside(), nn.Linear(3, 2)), torch.rand(1, 2, 4))
+    assert dict(ledger.unpriced) == {("1", "not followed"): 6}
+    assert [(account.layer, int(count.done.sum())) for account, count in ledger] == [("0", 24), ("2", 12)]
+
+
+@pytest.mark.parametrize(
+    ("alphabets", "message"),
+    [
+        ({"0": BINARY}, r"alphabets\['0'\] would hide the linear maps inside it"),
+        ({"Sequential": BINARY}, r"alphabets\['Sequential'\] would hide"),
+        ({"nope": BINARY}, "unknown module in alphabets 'nope'"),
+        ({"1": (0, 1)}, r"alphabets\['1'\] is \(0, 1\); give snnpd.spikes.BINARY"),
+    ],
+)
+def test_letters_that_would_hide_operations_or_name_nothing(alphabets: dict, message: str) -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Identity())
+    with pytest.raises(UsageError, match=message):
+        count_batch(model, torch.rand(1, 2, 4), alphabets=alphabets)

@@ -145,8 +145,9 @@ def test_files_hold_the_same(tmp_path: Path) -> None:
     assert tree == json.loads(json.dumps(counted.to_dict()))
     assert tree["schema"] == "snnpd.energy/1"
     rows = list(csv.DictReader(io.StringIO(paths[1].read_text())))
-    assert len(rows) == sum(len(layer["operations"]) for layer in tree["layers"])
-    for cost in ("horowitz45", "community"):
+    counted_rows = [row for row in rows if row["role"] not in ("memory", "unpriced")]
+    assert len(counted_rows) == sum(len(layer["operations"]) for layer in tree["layers"])
+    for cost in ("horowitz45", "community", "lemaire", "step"):
         assert sum(float(row[f"energy_pj_{cost}"]) for row in rows) == pytest.approx(
             tree["totals"]["energy_pj"][cost]["mean"]
         )
@@ -154,11 +155,61 @@ def test_files_hold_the_same(tmp_path: Path) -> None:
     assert {row["bits"] for row in rows if row["kind"] == "shift"} == {"24"}
 
 
+def test_a_baseline_is_a_mean_over_samples_of_different_lengths() -> None:
+    # 2 and 20 tokens of 4 x 3 products: 24 and 240, in the mean 132
+    x, mask = torch.rand(1, 2, 20, 4), torch.arange(20) < torch.tensor([[2], [20]])
+    tree = report(nn.Linear(4, 3), [Batch(x, torch.zeros(2, dtype=torch.int64), mask)]).to_dict()
+    assert tree["totals"]["operations"][0]["done"] == 132
+    assert tree["baselines"][0]["operations"][0]["done"] == 132
+
+
+@pytest.mark.parametrize("mode", ["m", "s"])
+def test_a_network_called_step_by_step_has_the_baseline_of_one_step(mode: str) -> None:
+    class Stepwise(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Linear(4, 3), LIF(threshold=0.1, step_mode=mode), nn.Linear(3, 2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(x) if mode == "m" else torch.stack([self.net(step) for step in x])
+
+    tree = report(Stepwise(), [torch.rand(5, 2, 4)]).to_dict()
+    assert tree["time_steps"] == 5
+    assert tree["baselines"][0]["operations"][0]["done"] == 18
+    assert tree["baselines"][1]["name"] == "ANN, 3-bit"
+    (mac,) = [row for row in tree["totals"]["operations"] if row["kind"] == "mac"]
+    assert mac["done"] == 5 * 12
+
+
+@pytest.mark.parametrize("cost", COST_MODELS)
+def test_no_ann_is_cheaper_than_its_own_baseline(cost: str) -> None:
+    # the baseline of an ANN in floats is itself less what has no product
+    twin = snnpd.create_model("vit_tiny_twin", input_shape=(1, 8, 8), depth=1)
+    tree = report(twin, [torch.rand(1, 2, 1, 8, 8)], costs=cost).to_dict()
+    network, baseline = tree["totals"]["energy_pj"][cost]["mean"], tree["baselines"][0]["energy_pj"][cost]
+    assert 0.9 * network < baseline <= network
+
+
+def test_modes_and_weights_are_left_alone() -> None:
+    class Own(nn.Linear):
+        def reset(self) -> None:
+            raise AssertionError("a reset of the user's own")
+
+    model = nn.Sequential(Own(4, 3), nn.BatchNorm1d(3).eval()).train()
+    model[1].eval()
+    report(model, [torch.rand(5, 4)], is_time_first=False)
+    assert [part.training for part in model.modules()] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("loader", "message"),
     [
         ([], "the loader gave no samples"),
         ([{"x": torch.rand(1, 1, 4)}], "the loader gave dict; a batch is a tensor, a pair"),
+        (
+            [(torch.rand(16, 1, 4), torch.zeros(16))],
+            r"a batch of \[16, 1, 4\] with 16 labels is no \[T, B, ...\]; give is_time_first=False",
+        ),
         (
             [Batch(torch.rand(1, 1, 3, 4), torch.zeros(1), torch.tensor([[True, False, True]]))],
             "a mask has gaps",

@@ -10,7 +10,7 @@ from snnpd.training.config import Config, config_from, differences, flatten, to_
 
 # The face of configurations: a change here belongs in the changelog.
 FIELDS = """
-name out_dir seed time_steps encoding
+name out_dir seed time_steps report encoding
 model.name model.attention model.neuron model.options
 data.name data.root data.val_fraction data.options
 optim.epochs optim.batch_size optim.accumulate optim.lr optim.min_lr_ratio optim.warmup_epochs optim.weight_decay

@@ -14,7 +14,12 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-READS_THE_CHECKOUT = ["tests/test_docs_data.py", "tests/test_docs_energy.py", "tests/test_floors.py", "tests/wheel"]
+READS_THE_CHECKOUT = [
+    "tests/test_docs_data.py",
+    "tests/test_docs_energy.py",
+    "tests/test_floors.py",
+    "tests/wheel",
+]
 
 
 def main() -> None:

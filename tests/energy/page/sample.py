@@ -41,7 +41,7 @@ def sample_report(dim: int = 192, depth: int = 2, seed: int = 0) -> dict[str, An
             _baseline("ANN, 4-bit", 4, False, operations),
         ],
         "unpriced": [{"layer": "head", "function": "exp", "elements": 10.0}],
-        "rules": RULES,
+        "rules": dict(RULES),
     }
 
 
