@@ -61,8 +61,11 @@ def convolution(scene: Scene, call: Call) -> Signal | None:
     x, weight, _, stride, padding, dilation, transposed, _, groups = call.args[:9]
     signal = scene.signals[x]
     if signal is None or transposed:
-        scene.ledger.add_unpriced(scene.layer, "transposed convolution", call.result.numel())
-        return None if signal is None else signal.analog()
+        made = scene.signals[weight]
+        name = "transposed convolution" if made is None else "convolution with computed weights"
+        scene.ledger.add_unpriced(scene.layer, name, call.result.numel())
+        known = signal or made
+        return None if known is None else known.analog()
     signal = _of_maps(scene, signal, x, weight.ndim)
     x = x.unsqueeze(0) if x.ndim < weight.ndim else x
     reach = torch.ones((), dtype=torch.int64)

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
+from snnpd.energy.rules_elementwise import RULES as ELEMENTWISE
+from snnpd.energy.rules_free import COPIES, CREATIONS, LOOKS
+from snnpd.energy.rules_reductions import RULES as REDUCTIONS
 from snnpd.energy.tally import count_batch
 from snnpd.errors import UsageError
 from snnpd.neurons import create_neuron
@@ -269,3 +272,8 @@ def test_letters_that_would_hide_operations_or_name_nothing(alphabets: dict, mes
     model = nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Identity())
     with pytest.raises(UsageError, match=message):
         count_batch(model, torch.rand(1, 2, 4), alphabets=alphabets)
+
+
+def test_no_operator_has_two_rules() -> None:
+    tables = [set(ELEMENTWISE), set(REDUCTIONS), set(COPIES), set(CREATIONS), set(LOOKS)]
+    assert sum(map(len, tables)) == len(set().union(*tables))

@@ -188,3 +188,22 @@ def test_relu_of_letters_drops_the_negative_ones() -> None:
     # the letters 1 0 / 0 1 / 0 1 are left; what a comparison with zero leaves of −1..1 is 0..1, one bit to pool
     model = Formula(lambda x: x.relu().sum(2))
     assert totals(model, TOKENS, inputs=TERNARY) == {"neuron compare f32": (6, 0), "pool ac 2": (3, 3)}
+
+
+@pytest.mark.parametrize(
+    "largest",
+    [lambda x: x.amax(-1), lambda x: x.max(-1).values, lambda x: x.min(-1).values, lambda x: x.amin(-1)],
+)
+def test_the_largest_takes_a_comparison_for_each_element_but_the_first(
+    largest: Callable[[Tensor], Tensor],
+) -> None:
+    # two rows of 4 elements: 2 x 3 comparisons
+    assert totals(Formula(largest), torch.rand(1, 1, 2, 4)) == {"pool compare f32": (6, 0)}
+
+
+@pytest.mark.parametrize("name", ["sort", "topk"])
+def test_what_has_no_rule_is_listed(name: str) -> None:
+    ledger = count_batch(
+        Formula(lambda x: x.sort(-1).values if name == "sort" else x.topk(2).values), torch.rand(1, 1, 4)
+    )
+    assert [function for _, function in ledger.unpriced] == [name]
