@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from snnpd import create_dataset, create_model
+from snnpd.datasets.limit import limit
 from snnpd.datasets.loading import collate, make_loader
 from snnpd.datasets.splits import Batch, Splits
 from snnpd.datasets.table import DATASETS
@@ -74,7 +75,8 @@ def load_splits(config: Config) -> Splits:
         takes = accepted_options(resolve("data set", config.data.name, DATASETS))
         if "time_steps" in takes:
             options.setdefault("time_steps", config.time_steps)
-    return create_dataset(config.data.name, **options)
+    whole = create_dataset(config.data.name, **options)
+    return limit(whole, config.data.max_train, config.data.max_test)
 
 
 def model_options(config: Config, splits: Splits) -> dict[str, Any]:

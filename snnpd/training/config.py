@@ -42,6 +42,10 @@ class DataConfig:
     """Folder of its files. None: where the data set looks by itself."""
     val_fraction: float = 0.1
     """Fraction of the train part, stratified, that chooses the epoch. 0: none, the last epoch is used."""
+    max_train: int | None = None
+    """Train on so many samples only, drawn once for all seeds; validation keeps its size. None: on all."""
+    max_test: int | None = None
+    """Test on so many samples only, drawn once for all seeds. None: on all."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further options of the data set; one at a time as `--data.options.augment false`."""
 
@@ -143,7 +147,8 @@ class Config:
 
 _RULES = {
     "seed optim.mixup_epochs runtime.num_workers": (lambda v: v >= 0, "a whole number from 0 upwards"),
-    "time_steps optim.epochs optim.batch_size optim.accumulate runtime.devices runtime.threads": (
+    "time_steps data.max_train data.max_test optim.epochs optim.batch_size optim.accumulate runtime.devices "
+    "runtime.threads": (
         lambda v: v >= 1,
         "a whole number from 1 upwards",
     ),

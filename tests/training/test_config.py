@@ -12,7 +12,7 @@ from snnpd.training.config import Config, config_from, differences, flatten, to_
 FIELDS = """
 name out_dir seed time_steps report encoding
 model.name model.attention model.neuron model.options
-data.name data.root data.val_fraction data.options
+data.name data.root data.val_fraction data.max_train data.max_test data.options
 optim.epochs optim.batch_size optim.accumulate optim.lr optim.min_lr_ratio optim.warmup_epochs optim.weight_decay
 optim.clip_norm optim.label_smoothing optim.mixup optim.cutmix optim.mixup_prob optim.mixup_epochs
 optim.loss optim.tet_lambda
