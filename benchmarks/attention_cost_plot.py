@@ -22,7 +22,7 @@ FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "Shiftmax, all pairs": (
         "#d55e00",
-        ("bsa", "bipolar_bn", "bipolar_sh", "bipolar_bn_sh", "frozen_bsa"),
+        ("bsa", "bsa_ablation", "bipolar_bn", "bipolar_sh", "bipolar_bn_sh", "frozen_bsa"),
     ),
     "linear kernel or gate": (
         "#009e73",

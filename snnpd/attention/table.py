@@ -37,6 +37,7 @@ SPIKING: dict[str, str] = {
     "dssa": "snnpd.attention.dual_spike:DualSpikeAttention",
     "a2os2a": "snnpd.attention.a2os2a:AdditionOnlyAttention",
     "bsa": "snnpd.attention.spiking:BipolarSelfAttention",
+    "bsa_ablation": "snnpd.attention.ablation:BipolarAblation",
     "bipolar_bn": "snnpd.attention.spiking:BipolarBN",
     "bipolar_sh": "snnpd.attention.spiking:BipolarSH",
     "bipolar_bn_sh": "snnpd.attention.spiking:BipolarBNSH",

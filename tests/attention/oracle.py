@@ -12,15 +12,16 @@ def dense_heads(subject: Subject, q: Tensor, k: Tensor) -> Tensor:
     """κ/h of coded queries and keys: positive values over their sum, scaled linear, or 2^(score - γ)."""
     scores = torch.einsum("tbhnd,tbhmd->tbhnm", q, k)
     seen = reached(subject, q.shape[-2], k.shape[-2])
-    if not subject.is_bipolar and subject.attention != "ssa":
+    rows = subject.options.get("normaliser")
+    if not subject.is_bipolar and subject.attention != "ssa" and rows is None:
         values = positive_kernel(subject.attention, q, k, scores) * seen
         return values / values.sum(-1, keepdim=True)
-    if subject.attention == "ssa":
+    if subject.attention == "ssa" or rows == "none":
         return subject.options.get("scale", 0.125) * scores * seen
     scores = torch.floor(scores / 2 ** subject.options.get("score_shift", 0)).masked_fill(
         seen == 0, -math.inf
     )
-    rounding = subject.options.get("rounding", "ceil")
+    rounding = {"softmax": "sum", "dyadic": "dyadic"}.get(rows, subject.options.get("rounding", "ceil"))
     log_sum = torch.log2((2.0**scores).sum(-1, keepdim=True))
     near = log_sum.round()
     exact = torch.where((log_sum - near).abs() < 1e-9, near, log_sum)

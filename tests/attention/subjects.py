@@ -72,7 +72,8 @@ class Subject:
     def is_equivariant(self) -> bool:
         """Not where positions count; dyadic Shiftmax breaks ties by position (test_shiftmax: rows without ties)."""
         is_positional = self.attention in POSITIONAL or self.options.get("causal", False)
-        return not is_positional and self.options.get("rounding") != "dyadic"
+        is_dyadic = "dyadic" in (self.options.get("rounding"), self.options.get("normaliser"))
+        return not is_positional and not is_dyadic
 
     def __str__(self) -> str:
         return "-".join([self.attention, *map(str, self.options.values())])
@@ -136,6 +137,16 @@ EXPANSIONS = [
     ),
     *(Subject("bsa", {"rounding": r}) for r in ("round", "sum", "dyadic")),
     Subject("bsa", {"rounding": "ceil", "score_shift": 1}),
+    *(
+        Subject("bsa_ablation", {"points": points, "normaliser": rows})
+        for points in ("binary", "ternary")
+        for rows in ("softmax", "shiftmax", "dyadic")
+    ),
+    # products of a few real values, an eighth of them: the output neuron needs a lower threshold here
+    *(
+        Subject("bsa_ablation", {"points": points, "normaliser": "none", "out_threshold": 0.125})
+        for points in ("binary", "ternary")
+    ),
 ]
 SYSTEMS = [
     *(Subject(name) for name in ("cat", "cat_averaged_key", "cat_alter", "rpc", "hyla")),
