@@ -43,13 +43,15 @@ def fit(
     encode: Encoder | None = None,
     fabric: Fabric | None = None,
     resume: bool = False,
+    display: Display | None = None,
 ) -> Fitted:
     """Trains `model` and leaves it with the weights of the chosen epoch, in evaluation mode.
 
     Chosen is the epoch of the best validation accuracy, at a tie that of lower loss; without `val_loader`
     the last. Loaders are sized iterables of named tuples (x, y, mask); where a loader's `sampler` or
     `dataset` has a `set_epoch`, it is called. Each process brings its own share of the samples. With
-    `resume` the training goes on behind the newest intact checkpoint in `folder`.
+    `resume` the training goes on behind the newest intact checkpoint in `folder`. `display` shows it; None takes a
+    bar on a terminal, and lines elsewhere.
 
     Raises:
         TrainingError: the loss is not finite, or a checkpoint cannot be written; says what is kept.
@@ -58,7 +60,7 @@ def fit(
     encode = encode or Encoder(config.encoding, config.time_steps)
     _check(config, encode, train_loader)
     fabric = fabric or make_fabric(config.runtime)
-    display = make_display(config.optim.epochs, is_first_process=fabric.is_global_zero)
+    display = display or make_display(config.optim.epochs, is_first_process=fabric.is_global_zero)
     trainer = Trainer(fabric, model, config, encode)
     with fabric.rank_zero_first():
         checkpoints = Checkpoints(folder / CHECKPOINTS)
