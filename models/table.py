@@ -8,3 +8,10 @@ MODELS: dict[str, str] = {
     "vit_small_twin": "snnpd.models.twin:vit_small_twin",
     "vit_cifar_twin": "snnpd.models.twin:vit_cifar_twin",
 }
+
+# The ANN that stands beside a spiking network.
+TWINS: dict[str, str] = {
+    "spikingformer_tiny": "vit_tiny_twin",
+    "spikingformer_small": "vit_small_twin",
+    "spikingformer_cifar": "vit_cifar_twin",
+}

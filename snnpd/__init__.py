@@ -1,6 +1,6 @@
 """snnpd: spiking transformers as support vector expansions.
 
-The five names that scripts begin with; everything else lives in the subpackages `expansion`, `neurons`,
+The names that scripts begin with; everything else lives in the subpackages `expansion`, `neurons`,
 `attention`, `blocks`, `training`, `energy`, `analysis`, `models` and `datasets`.
 """
 
@@ -19,14 +19,22 @@ if TYPE_CHECKING:
     from snnpd.energy import EnergyReport
 
 # Imported when asked for, so that other scripts do not wait for it.
-_LATE = {"report": "snnpd.energy:report"}
+_LATE = {"report": "snnpd.energy:report", "compare": "snnpd.cli.compare:compare"}
 
 try:
     __version__ = version("snnpd")
 except PackageNotFoundError:  # a checkout that was never installed
     __version__ = "0+checkout"
 
-__all__ = ["__version__", "create_dataset", "create_model", "list_datasets", "list_models", "report"]
+__all__ = [
+    "__version__",
+    "compare",
+    "create_dataset",
+    "create_model",
+    "list_datasets",
+    "list_models",
+    "report",
+]
 
 
 def create_model(name: str, /, **options: Any) -> nn.Module:
@@ -78,3 +86,25 @@ def report(model: nn.Module, loader: Iterable[Any], **options: Any) -> "EnergyRe
         model, loader, **({"version": __version__} | options)
     )
     return counted
+
+
+def compare(name: str, folder: str | None = None, **options: Any) -> dict[str, Any]:
+    """Spiking networks beside their ANN twins under one budget, and what their figures show: `snnpd compare`.
+
+    Begin a script that calls it with `if __name__ == "__main__":`, for it starts processes.
+
+    Example:
+        >>> summary = compare("core-digits", methods="softmax,bsa", seeds=[0, 1, 2])  # doctest: +SKIP
+        >>> summary["reading"][0]  # doctest: +SKIP
+
+    Args:
+        name: a comparison or a training recipe, by name or as a YAML file.
+        folder: where it is kept, and gone on with; None: `comparisons/NAME`.
+        options: `methods`, `neurons`, `time_steps`, `seeds`, `tuning`, `settings`, `samples` over what the file says;
+            `jobs` and `devices`.
+
+    Raises:
+        UsageError: unknown names, or a folder with the outcomes of other settings.
+    """
+    summary: dict[str, Any] = resolve("function", "compare", _LATE)(name, folder, **options)
+    return summary

@@ -16,7 +16,16 @@ from snnpd.training.config import Config, flatten, to_yaml
 
 
 def test_the_commands_and_options_are_frozen() -> None:
-    assert list(COMMANDS) == ["train", "evaluate", "report", "models", "datasets", "recipes", "doctor"]
+    assert list(COMMANDS) == [
+        "train",
+        "evaluate",
+        "report",
+        "compare",
+        "models",
+        "datasets",
+        "recipes",
+        "doctor",
+    ]
     assert set(OPTIONS) == {*flatten(Config()), "help", "recipe", "resume", "print_config"}
     known = {option.removeprefix("--") for option in make_parser()._option_string_actions}
     assert set(OPTIONS) <= known

@@ -9,7 +9,7 @@ import snnpd
 from snnpd.expansion import shiftmax
 
 FACE = {
-    "snnpd": "__version__ create_dataset create_model list_datasets list_models report",
+    "snnpd": "__version__ compare create_dataset create_model list_datasets list_models report",
     "snnpd.expansion": "AttentionSVR Causal CausalWindow Constant Description EluPlusOne Everywhere "
     "ExactTernary Expansion Exponential FeatureKernel FeatureMap Kernel Linear Normaliser PackedTernary "
     "Points PooledHeads PrimalState RandomFeatures Reach RowSum SVRProblem SVRSolution "

@@ -14,6 +14,7 @@ FLOORS = [
     {"projections"},
     {"attention", "blocks"},
     {"training", "energy", "analysis"},
+    {"comparison"},
     {"models", "datasets"},
     {"cli"},
     {"__main__", "__init__"},

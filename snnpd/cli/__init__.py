@@ -1,4 +1,4 @@
-"""The command line: `snnpd train | evaluate | report | models | datasets | recipes | doctor`."""
+"""The command line: `snnpd train | evaluate | report | compare | models | datasets | recipes | doctor`."""
 
 import os
 import sys
@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "train": "snnpd.cli.train:main",
     "evaluate": "snnpd.cli.evaluate:main",
     "report": "snnpd.cli.energy:main",
+    "compare": "snnpd.cli.compare:main",
     "models": "snnpd.cli.listing:models",
     "datasets": "snnpd.cli.datasets:main",
     "recipes": "snnpd.cli.listing:recipes",
@@ -27,6 +28,7 @@ commands:
   train      train a network: a recipe, its options overridden on the command line (--help lists them)
   evaluate   read the test accuracy of a finished run again, to the last sample
   report     operations and energy of a finished run, or of a network by name
+  compare    spiking networks beside their ANN twins: a grid of trainings, statistics, tables, a page
   models     networks, attentions and neurons by name
   datasets   data sets by name; `datasets inspect NAME` shows statistics and a picture of one
   recipes    recipes by name

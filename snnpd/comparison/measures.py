@@ -1,0 +1,227 @@
+"""What is measured of a trained network on the test part, besides its operations."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from snnpd.analysis.heads import attention_entropy, head_distance
+from snnpd.attention import HeadView, observe
+from snnpd.comparison.memory import peak_memory
+from snnpd.neurons import firing_rates
+from snnpd.training import Encoder
+from snnpd.training.evaluate import forward, times_of
+from snnpd.training.seeding import seeded
+
+NUM_BINS = 15
+# Standard deviations of the input for images and series; shares of a frame's entries that are lost for events.
+NOISE_LEVELS = {"frames": (0.0, 0.1, 0.3, 0.5), "other": (0.0, 0.25, 0.5, 1.0)}
+NOISE_UNITS = {"frames": "share of the frame entries lost", "other": "standard deviations of the input"}
+Change = Callable[[Tensor], Tensor]
+
+
+class Predicted(NamedTuple):
+    """What a network said: logits of every time step, and the true classes."""
+
+    logits: Float[Tensor, "T n K"]
+    labels: Int[Tensor, "n"]
+
+    def correct(self, steps: int | None = None) -> Tensor:
+        """Whether the mean logit over the first time steps has its maximum at the true class, `[n]`."""
+        return self.logits[:steps].mean(0).argmax(-1) == self.labels
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where networks are measured: the test part and how it is shown."""
+
+    loader: Iterable[Any]
+    encode: Encoder
+    fabric: Fabric
+    seed: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Events in frames, or anything else."""
+        return "frames" if self.encode.kind == "frames" else "other"
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, bench: Bench, change: Callable[[Tensor, int], Tensor] | None = None
+) -> Predicted:
+    """Logits on every test sample; `change` is what is done to a batch's inputs, with the number of the batch."""
+    model.eval()
+    logits, labels = [], []
+    for index, batch in enumerate(bench.loader):
+        batch = bench.fabric.to_device(batch)
+        x = batch.x if change is None else change(batch.x, index)
+        with seeded(bench.seed, 0, index):
+            x = bench.encode(x, batch.mask)
+        with bench.fabric.autocast():
+            logits.append(forward(model, x, batch.mask, times_of(batch)).float().cpu())
+        labels.append(batch.y.cpu())
+    return Predicted(torch.cat(logits, 1), torch.cat(labels))
+
+
+def calibration(logits: Float[Tensor, "n K"], labels: Int[Tensor, "n"]) -> dict[str, float]:
+    """Negative log likelihood, expected calibration error and Brier score of softmax(logits).
+
+    Equation: ece = Σ_b n_b/n |accuracy_b - confidence_b| over 15 bins of equal width of the largest probability.
+
+    Source: Guo et al. 2017 (arXiv 1706.04599), eq. 3.
+    """
+    chances = logits.double().softmax(-1)
+    confidence, found = chances.max(-1)
+    correct = (found == labels).double()
+    bins = (confidence * NUM_BINS).long().clamp(max=NUM_BINS - 1)
+    gaps = torch.zeros(NUM_BINS, dtype=torch.float64).index_add(0, bins, correct - confidence)
+    truth = torch.nn.functional.one_hot(labels, logits.shape[-1])
+    return {
+        "nll": torch.nn.functional.cross_entropy(logits.double(), labels).item(),
+        "ece": gaps.abs().sum().item() / len(labels),
+        "brier": (chances - truth).square().sum(-1).mean().item(),
+    }
+
+
+def score(model: nn.Module, bench: Bench) -> dict[str, Any]:
+    """Accuracy, calibration, accuracy after each number of time steps, firing rate, seconds and memory; the one
+    reading of the test part."""
+    with peak_memory(bench.fabric.device) as peak, firing_rates(model) as rates:
+        began = time.monotonic()
+        predicted = predict(model, bench)
+        seconds = time.monotonic() - began
+    num = len(predicted.labels)
+    figures: dict[str, Any] = {
+        "accuracy": predicted.correct().double().mean().item(),
+        **calibration(predicted.logits.mean(0), predicted.labels),
+        "inference_ms": 1000 * seconds / num,
+        "inference_memory_mib": peak.mib,
+        "firing_rate": sum(rates.values()) / len(rates) if rates else None,
+        "num_test": num,
+        "samples": {"accuracy": predicted.correct().numpy().astype(np.float32)},
+    }
+    num_steps = len(predicted.logits)
+    if num_steps > 1:
+        levels = list(range(1, num_steps + 1))
+        accuracy = [predicted.correct(steps).double().mean().item() for steps in levels]
+        figures["steps"] = {"unit": "time steps", "levels": levels, "accuracy": accuracy}
+    return figures
+
+
+def noise_curve(model: nn.Module, bench: Bench, clean: float) -> dict[str, Any]:
+    """Accuracy at growing noise: added to the values of images and series, or entries of event frames lost.
+
+    The same noise for every network that is shown the same batches.
+    """
+    levels = NOISE_LEVELS[bench.kind]
+    accuracy = [clean]
+    for level in levels[1:]:
+        predicted = predict(model, bench, lambda x, index, level=level: disturb(x, index, level, bench.kind))  # type: ignore[misc]
+        accuracy.append(predicted.correct().double().mean().item())
+    return {"unit": NOISE_UNITS[bench.kind], "levels": list(levels), "accuracy": accuracy}
+
+
+def disturb(x: Tensor, index: int, level: float, kind: str) -> Tensor:
+    """A batch with noise of some level, a function of the number of the batch."""
+    with seeded(index, round(1000 * level)):
+        if kind == "frames":
+            return x * (torch.rand(x.shape).to(x.device) >= level)
+        return x + level * x.std() * torch.randn(x.shape).to(x)
+
+
+@torch.no_grad()
+def attention_figures(model: nn.Module, bench: Bench, num_samples: int) -> dict[str, Any]:
+    """Head redundancy, row sums and entropy of all layers, over the first test samples; absent where there is none.
+
+    Sample by sample under `samples`: the mean over layers of the relative distance between heads.
+    """
+    distances: list[float] = []
+    sums: list[Tensor] = []
+    entropies: list[float] = []
+    model.eval()
+    num_left = num_samples
+    for index, batch in enumerate(bench.loader):
+        if num_left <= 0:
+            break
+        batch = bench.fabric.to_device(batch)
+        with seeded(bench.seed, 0, index):
+            x = bench.encode(batch.x, batch.mask)
+        with observe(model) as views:
+            forward(model, x, batch.mask, times_of(batch))
+        layers = [layer for layer in views.values() if layer]
+        distances += _distances(layers, batch.mask, min(len(batch.y), num_left))
+        num_left -= len(batch.y)
+        for view in (view for layer in layers for view in layer):
+            _look_at_map(view, batch.mask, sums, entropies)
+    figures: dict[str, Any] = {"samples": {}}
+    if distances:
+        figures["head_distance"] = sum(distances) / len(distances)
+        figures["samples"]["head_distance"] = np.array(distances, dtype=np.float32)
+    if sums:
+        rows = torch.cat(sums)
+        figures |= {
+            "row_sum_min": rows.min().item(),
+            "row_sum_median": rows.median().item(),
+            "row_sum_max": rows.max().item(),
+        }
+    if entropies:
+        figures["attention_entropy"] = sum(entropies) / len(entropies)
+    return figures
+
+
+def _distances(layers: list[list[HeadView]], mask: Tensor | None, num_samples: int) -> list[float]:
+    """Of each sample, the mean over layers of how far their heads are from each other."""
+    found = []
+    for number in range(num_samples):
+        real = None if mask is None else mask[number : number + 1]
+        heads = (torch.cat([view.heads for view in layer], 2)[:, number : number + 1] for layer in layers)
+        of_layers = [distance.relative for one in heads if (distance := head_distance(one, real)) is not None]
+        if of_layers:
+            found.append(sum(of_layers) / len(of_layers))
+    return found
+
+
+def _look_at_map(view: HeadView, mask: Tensor | None, sums: list[Tensor], entropies: list[float]) -> None:
+    weights = view.weights()
+    if weights is None:
+        return
+    rows = weights.sum(-1)
+    sums.append((rows if mask is None else rows.movedim(2, 0)[:, :, mask].flatten()).flatten().cpu())
+    entropy = attention_entropy(weights, mask)
+    if entropy is not None:
+        entropies.append(entropy)
+
+
+@torch.no_grad()
+def attention_maps(model: nn.Module, bench: Bench, max_tokens: int = 64) -> dict[str, Any] | None:
+    """The first test sample and the maps of the last layer that has some, mean over time; None for too many tokens."""
+    batch = bench.fabric.to_device(next(iter(bench.loader)))
+    with seeded(bench.seed, 0, 0):
+        x = bench.encode(batch.x, batch.mask)
+    with observe(model.eval()) as views:
+        forward(model, x, batch.mask, times_of(batch))
+    length = None if batch.mask is None else int(batch.mask[0].sum())
+    shown: dict[str, Any] = {"sample": _sample(batch, length, x), "layers": []}
+    for name, layer in reversed(views.items()):
+        maps = [weights for view in layer if (weights := view.weights()) is not None]
+        if maps and max(one.shape[-2] for one in maps) <= max_tokens:
+            heads = [head[:length].tolist() for one in maps for head in one[:, 0].mean(0).cpu()]
+            cut = [[[round(w, 4) for w in row[:length]] for row in head] for head in heads]
+            shown["layers"] = [{"layer": name, "heads": cut}]
+            return shown
+    return shown
+
+
+def _sample(batch: Any, length: int | None, x: Tensor) -> dict[str, Any]:
+    """The first sample as rows of numbers: the mean over time and channels of a picture, a series token by token."""
+    values = batch.x[0, :length] if batch.mask is not None else x[:, 0].mean(0).mean(0)
+    rows = [[round(value, 4) for value in row] for row in values.cpu().tolist()]
+    kind = "series" if batch.mask is not None else "image"
+    return {"kind": kind, "values": rows, "label": int(batch.y[0])}

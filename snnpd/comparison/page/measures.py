@@ -1,0 +1,94 @@
+"""The measures that a page shows: their titles, how they are written, and what they mean."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from snnpd.comparison.page.formats import plain, spread_energy, spread_per_cent, spread_plain
+from snnpd.comparison.page.rows import Part, Spread
+
+ENERGY = "energy_pj"
+
+
+class Measure(NamedTuple):
+    """A column of the results: its name in the summary, its title, how it is written, what it means."""
+
+    name: str
+    title: str
+    write: Callable[[Spread], str]
+    meaning: str
+    cost: int | None = None
+
+
+def _count(spread: Spread) -> str:
+    return f"{spread.mean:,.0f}" if not spread.std else spread_plain(spread)
+
+
+def _mean(spread: Spread) -> str:
+    return plain(spread.mean)
+
+
+_FIRST = Measure(
+    "accuracy",
+    "accuracy",
+    spread_per_cent,
+    "Share of the test samples classified rightly at the epoch that the validation samples chose: mean ± standard "
+    "deviation over the seeds, and in brackets the 95 % interval of the mean, bootstrapped over seeds and samples.",
+)
+_REST = (
+    Measure("parameters", "parameters", _count, "Numbers that training may change."),
+    Measure(
+        "firing_rate",
+        "firing rate",
+        spread_plain,
+        "Share of the outputs of the neurons that are not zero, over samples and time steps.",
+    ),
+    Measure(
+        "ece",
+        "ECE",
+        spread_per_cent,
+        "Expected calibration error: how far confidence stands from accuracy, in the mean over bins of confidence.",
+    ),
+    Measure(
+        "nll",
+        "NLL",
+        spread_plain,
+        "Mean negative log-likelihood of the right class on the test samples, in nats.",
+    ),
+    Measure(
+        "brier",
+        "Brier score",
+        spread_plain,
+        "Mean squared distance of the predicted probabilities from the right class.",
+    ),
+    Measure(
+        "head_distance",
+        "head distance",
+        spread_plain,
+        "Relative distance of the heads of one layer from each other; larger means less redundant heads.",
+    ),
+    Measure("row_sum_min", "row sums from", spread_plain, "Least sum of one query's attention weights."),
+    Measure("row_sum_max", "row sums to", spread_plain, "Greatest sum of one query's attention weights."),
+    Measure(
+        "attention_entropy",
+        "attention entropy",
+        spread_plain,
+        "Entropy of one query's attention weights as a share of log M, the most that M keys allow.",
+    ),
+    Measure("train_seconds", "training, s", _mean, "Seconds that the training of one seed took."),
+    Measure("inference_ms", "inference, ms", _mean, "Milliseconds a test sample."),
+    Measure("train_memory_mib", "training, MiB", _mean, "Most memory during training."),
+    Measure("inference_memory_mib", "inference, MiB", _mean, "Most memory during inference."),
+)
+
+
+def measures_of(summary: Part) -> list[Measure]:
+    """The columns of the results of a summary: energy stands once for each of its cost models."""
+    return [_FIRST, *_energies(summary["cost_models"]), *_REST]
+
+
+def _energies(models: Sequence[Part]) -> Iterator[Measure]:
+    for cost, model in enumerate(models):
+        name = model["name"]
+        yield Measure(
+            f"{ENERGY}.{name}", "energy", spread_energy, f"Energy of one test sample, priced by {name}.", cost
+        )

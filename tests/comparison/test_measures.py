@@ -1,0 +1,215 @@
+"""What is measured of a network: against its definition, on networks whose answers are known."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from snnpd import create_dataset, create_model
+from snnpd.analysis.heads import attention_entropy
+from snnpd.comparison.measures import (
+    Bench,
+    attention_figures,
+    attention_maps,
+    calibration,
+    disturb,
+    noise_curve,
+    predict,
+    score,
+)
+from snnpd.comparison.memory import peak_memory
+from snnpd.datasets.limit import limit
+from snnpd.datasets.loading import make_loader
+from snnpd.training import Encoder, RuntimeConfig, make_fabric
+
+
+@pytest.fixture(scope="module")
+def fabric() -> Any:
+    return make_fabric(RuntimeConfig(accelerator="cpu"))
+
+
+def bench_of(
+    fabric: Any, name: str, time_steps: int = 3, num: int = 20, batch_size: int = 8, **options: Any
+) -> Bench:
+    splits = limit(create_dataset(name, **options), None, num)
+    loader = make_loader(splits.test, batch_size, shuffle=False)
+    return Bench(loader, Encoder("direct", time_steps, splits.kind), fabric)
+
+
+@pytest.fixture(scope="module")
+def digits(fabric: Any) -> Bench:
+    return bench_of(fabric, "digits")
+
+
+@pytest.fixture(scope="module")
+def vowels(fabric: Any) -> Bench:
+    return bench_of(fabric, "japanese_vowels")
+
+
+def network(bench: Bench, name: str = "spikingformer_tiny", **options: Any) -> nn.Module:
+    torch.manual_seed(0)
+    x = next(iter(bench.loader)).x
+    shape = tuple(x.shape[1:]) if bench.encode.kind != "frames" else tuple(x.shape[2:])
+    model = create_model(name, input_shape=shape, num_classes=10, dim=16, depth=2, **options)
+    for module in model.modules():  # lively: with its first weights hardly a neuron fires
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(module.bias, 0.5, 0.5)
+    return model.eval()
+
+
+def test_calibration_of_known_chances() -> None:
+    # Confidences 0.9 and 0.6; right, right, wrong, wrong: gaps of 0.1 + 0.4 and 0.1... by bin, see below.
+    chances = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.6, 0.4]], dtype=torch.float64)
+    labels = torch.tensor([0, 0, 1, 1])
+    found = calibration(chances.log(), labels)
+    # The bin of 0.9 has 2 of 3 right: 3/4 · |2/3 - 0.9|; that of 0.6 has none: 1/4 · 0.6.
+    assert found["ece"] == pytest.approx(0.75 * abs(2 / 3 - 0.9) + 0.25 * 0.6)
+    assert found["nll"] == pytest.approx(-(2 * math.log(0.9) + math.log(0.1) + math.log(0.4)) / 4)
+    # Squared distance to the true class's corner, both classes.
+    assert found["brier"] == pytest.approx((2 * 0.02 + 2 * 0.81 + 2 * 0.36) / 4)
+
+
+def test_a_sure_and_right_network_is_calibrated() -> None:
+    found = calibration(torch.eye(10).repeat(3, 1) * 1000, torch.arange(10).repeat(3))
+    assert found == {"nll": 0.0, "ece": 0.0, "brier": 0.0}
+
+
+@pytest.mark.parametrize("kind", ["digits", "vowels"])
+def test_fewer_steps_are_what_a_shorter_run_gives(kind: str, request: pytest.FixtureRequest) -> None:
+    bench = request.getfixturevalue(kind)
+    model = network(bench)
+    whole = predict(model, bench)
+    assert whole.logits.shape == (3, 20, 10)
+    assert whole.logits.std() > 0.01
+    for steps in (1, 2):
+        shorter = predict(model, replace(bench, encode=replace(bench.encode, time_steps=steps)))
+        torch.testing.assert_close(shorter.logits, whole.logits[:steps], rtol=1e-5, atol=1e-5)
+        assert torch.equal(shorter.correct(), whole.correct(steps))
+
+
+def test_a_score_adds_up(digits: Bench) -> None:
+    model = network(digits)
+    figures = score(model, digits)
+    predicted = predict(model, digits)
+    correct = predicted.logits.mean(0).argmax(-1) == predicted.labels
+    assert figures["samples"]["accuracy"].tolist() == correct.float().tolist()
+    assert figures["accuracy"] == correct.double().mean().item()
+    assert figures["steps"]["levels"] == [1, 2, 3]
+    assert figures["steps"]["accuracy"][-1] == figures["accuracy"]
+    assert 0.01 < figures["firing_rate"] < 0.9
+    assert figures["inference_ms"] > 0
+
+
+def test_an_ann_has_neither_steps_nor_a_firing_rate(fabric: Any) -> None:
+    bench = bench_of(fabric, "digits", time_steps=1)
+    figures = score(network(bench, "vit_tiny_twin"), bench)
+    assert figures["firing_rate"] is None
+    assert "steps" not in figures
+
+
+def test_noise_is_the_same_for_every_network_and_grows(digits: Bench) -> None:
+    x = next(iter(digits.loader)).x
+    small, large = (disturb(x, 0, level, "other") - x for level in (0.25, 1.0))
+    assert small.std() == pytest.approx(0.25 * x.std().item(), rel=0.1)
+    assert large.std() == pytest.approx(x.std().item(), rel=0.1)
+    torch.manual_seed(5)
+    assert torch.equal(disturb(x, 0, 0.25, "other") - x, small)
+    assert not torch.equal(disturb(x, 1, 0.25, "other") - x, small)
+
+
+def test_events_are_lost_never_made() -> None:
+    x = torch.randint(0, 3, (3, 50, 2, 8, 8)).float()
+    kept = disturb(x, 0, 0.3, "frames")
+    assert torch.equal(kept[kept != 0], x[kept != 0])
+    assert (kept != 0).sum() / (x != 0).sum() == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_noise_curve_begins_with_the_clean_accuracy(digits: Bench) -> None:
+    curve = noise_curve(network(digits), digits, clean=0.123)
+    assert curve["accuracy"][0] == 0.123
+    assert len(curve["accuracy"]) == len(curve["levels"]) == 4
+    assert all(0 <= accuracy <= 1 for accuracy in curve["accuracy"])
+
+
+@pytest.mark.parametrize(("attention", "low", "high"), [("bsa", 0.5, 1.0), ("spiking_uniform", 1.0, 1.0)])
+@pytest.mark.parametrize("kind", ["digits", "vowels"])
+def test_rows_sum_to_what_the_normaliser_says(
+    kind: str, attention: str, low: float, high: float, request: pytest.FixtureRequest
+) -> None:
+    bench = request.getfixturevalue(kind)
+    figures = attention_figures(network(bench, attention=attention), bench, num_samples=11)
+    assert (
+        low - 1e-6
+        <= figures["row_sum_min"]
+        <= figures["row_sum_median"]
+        <= figures["row_sum_max"]
+        <= high + 1e-6
+    )
+    assert len(figures["samples"]["head_distance"]) == 11
+    assert figures["head_distance"] == pytest.approx(figures["samples"]["head_distance"].mean(), rel=1e-6)
+    if attention == "spiking_uniform":
+        assert figures["attention_entropy"] == pytest.approx(1.0)
+
+
+def test_pooled_heads_are_looked_at_all_together(digits: Bench) -> None:
+    figures = attention_figures(network(digits, attention="bipolar_sh"), digits, num_samples=4)
+    assert figures["head_distance"] > 0
+    assert 0 <= figures["attention_entropy"] <= 1
+
+
+def test_attention_without_a_map_has_no_row_sums(digits: Bench) -> None:
+    figures = attention_figures(network(digits, attention="sdsa1"), digits, num_samples=4)
+    assert "row_sum_min" not in figures
+    assert "attention_entropy" not in figures
+    shown = attention_maps(network(digits, attention="sdsa1"), digits)
+    assert shown is not None
+    assert shown["layers"] == []
+
+
+def test_maps_are_of_the_last_layer_and_the_sample_as_it_is(digits: Bench, vowels: Bench) -> None:
+    shown = attention_maps(network(digits), digits)
+    assert shown is not None
+    assert (shown["sample"]["kind"], np.shape(shown["sample"]["values"])) == ("image", (8, 8))
+    assert shown["layers"][0]["layer"].startswith("blocks.1")
+    assert np.shape(shown["layers"][0]["heads"]) == (4, 16, 16)
+    shown = attention_maps(network(vowels), vowels)
+    assert shown is not None
+    length = len(shown["sample"]["values"])
+    assert length < 29
+    assert np.shape(shown["layers"][0]["heads"]) == (4, length, length)
+    assert np.sum(shown["layers"][0]["heads"], -1).min() > 0.4
+
+
+@pytest.mark.parametrize(
+    ("rows", "entropy"),
+    [([[1, 1], [1, 1]], 1.0), ([[1, 0], [0, 3]], 0.0), ([[-1, 1], [0, 2]], 0.5), ([[0, 0], [1, 1]], 1.0)],
+)
+def test_entropy_of_known_rows(rows: list[list[float]], entropy: float) -> None:
+    weights = torch.tensor(rows, dtype=torch.float32).view(1, 1, 1, 2, 2)
+    assert attention_entropy(weights) == pytest.approx(entropy)
+
+
+def test_padding_is_no_part_of_an_entropy() -> None:
+    weights = torch.tensor([[1.0, 1, 0], [1, 0, 0], [9, 9, 9]]).view(1, 1, 1, 3, 3)
+    assert attention_entropy(weights, torch.tensor([[True, True, False]])) == pytest.approx(0.5)
+    assert attention_entropy(torch.zeros(1, 1, 1, 2, 2)) is None
+    assert attention_entropy(torch.ones(1, 1, 1, 2, 1)) is None
+
+
+def test_peak_memory_sees_what_is_taken_and_given_back() -> None:
+    def take(mib: int) -> Tensor:
+        return torch.ones(mib << 18)
+
+    with peak_memory(torch.device("cpu")) as peak:
+        take(200).sum()
+    if peak.mib is None:
+        pytest.skip("this system does not tell a process's peak")
+    assert 195 < peak.mib < 260
+    with peak_memory(torch.device("cpu")) as peak:
+        take(20).sum()
+    assert peak.mib is not None
+    assert 15 < peak.mib < 80
