@@ -8,14 +8,21 @@ ARGS ?=
 RUN_READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 
-.PHONY: train test lint types check wheel help
+# What `make compare` runs; each goes on where it was stopped.
+COMPARISONS ?= core-digits core-japanese-vowels core-event-digits
+
+.PHONY: train compare test lint types check wheel help
 
 help:
 	@echo "make train [ARGS=\"--recipe NAME --seed 3\"]   train (default: digits-bsa)"
+	@echo "make compare [COMPARISONS=core-digits]        spiking networks beside their ANN twins: tables and pages"
 	@echo "make test                                    lint, types, floors, tests, wheel"
 
 train: $(RUN_READY)
 	$(BIN)/python train.py $(ARGS)
+
+compare: $(RUN_READY)
+	@for name in $(COMPARISONS); do $(BIN)/snnpd compare $$name $(ARGS) || exit; done
 
 test: lint types check wheel
 
