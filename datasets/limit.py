@@ -1,4 +1,4 @@
-"""Data sets of which only a part is used, the same part whatever the seed of the run."""
+"""Data sets of which only a part is used."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from snnpd.datasets.seeding import permutation
 from snnpd.datasets.splits import Splits
 
-# Of the draw, not of the run: all seeds see the same samples.
+# Of the draw, not of the run: where the whole is the same for all seeds, so is the part.
 _SEED = 0
 
 
@@ -34,7 +34,10 @@ class Part(Dataset):
 
 
 def limit(splits: Splits, max_train: int | None, max_test: int | None) -> Splits:
-    """The data set with at most so many samples to train and to test on, drawn without replacement."""
+    """The data set with at most so many samples to train and to test on, drawn without replacement.
+
+    The test part is the same for every seed; the train part is drawn from what the seed's validation part leaves.
+    """
     return replace(splits, train=_draw(splits.train, max_train), test=_draw(splits.test, max_test))
 
 

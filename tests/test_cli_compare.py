@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-import snnpd
 from snnpd.cli import main
 from snnpd.cli.compare_cells import CellOrder
 from snnpd.cli.compare_options import make_parser, parse_compare
-from snnpd.cli.compare_plan import list_comparisons, make_plan
+from snnpd.cli.compare_plan import make_plan
 from snnpd.cli.compare_sizes import TOLERANCE, match_sizes
+from snnpd.cli.compare_tree import list_comparisons
 from snnpd.comparison.store import Store
+from snnpd.errors import UsageError
 
 # Small enough for seconds.
 TOY = """
@@ -47,21 +48,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(toy: Path) -> Path:
-    """A comparison that was killed after its third cell, and gone on with."""
-    folder = toy.parent / "killed"
-    words = [sys.executable, "-m", "snnpd", "compare", str(toy), "--jobs", "1", "--out", str(folder)]
-    first = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    assert first.stderr is not None
-    while "3/8 cells" not in (line := first.stderr.readline()):
-        assert first.poll() is None or line, "it ended before it was killed"
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    first.stderr.close()
-    again = subprocess.run(words, capture_output=True, text=True, check=True)
-    lines = [line for line in again.stderr.splitlines() if "cells" in line]
-    assert lines[0].startswith("4/8 cells"), again.stderr
-    assert lines[-1].startswith("8/8 cells"), again.stderr
-    assert "Limits: 2 seeds" in " ".join(again.stdout.split())
+    """The folder of a comparison that ran from beginning to end."""
+    folder = toy.parent / "finished"
+    assert main(["compare", str(toy), "--jobs", "1", "--out", str(folder)]) == 0
     return folder
 
 
@@ -76,11 +65,23 @@ def accuracies(folder: Path) -> dict[str, Any]:
 
 
 def test_a_killed_comparison_ends_with_the_table_of_one_that_was_not(toy: Path, finished: Path) -> None:
-    whole = toy.parent / "whole"
-    assert main(["compare", str(toy), "--jobs", "1", "--out", str(whole)]) == 0
-    assert accuracies(whole) == accuracies(finished)
-    assert len(accuracies(whole)) == 4
-    assert all(len(row["accuracy"]) == 2 for row in accuracies(whole).values())
+    folder = toy.parent / "killed"
+    words = [sys.executable, "-m", "snnpd", "compare", str(toy), "--jobs", "1", "--out", str(folder)]
+    first = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert first.stderr is not None
+    while "3/8 cells" not in (line := first.stderr.readline()):
+        assert first.poll() is None or line, "it ended before it was killed"
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    first.stderr.close()
+    again = subprocess.run(words, capture_output=True, text=True, check=True)
+    lines = [line for line in again.stderr.splitlines() if "cells" in line]
+    assert lines[0].startswith("4/8 cells"), again.stderr
+    assert lines[-1].startswith("8/8 cells"), again.stderr
+    assert "Limits: 2 seeds" in " ".join(again.stdout.split())
+    assert accuracies(folder) == accuracies(finished)
+    assert len(accuracies(folder)) == 4
+    assert all(len(row["accuracy"]) == 2 for row in accuracies(folder).values())
 
 
 def test_every_file_is_there_and_a_finished_comparison_trains_nothing(
@@ -97,6 +98,7 @@ def test_every_file_is_there_and_a_finished_comparison_trains_nothing(
     assert rows["converted/T2"]["measures"]["train_seconds"]["mean"] == 0
     assert set(summary["maps"]["rows"]) >= {"softmax_relu/T1", "bsa/lif/T2"}
     assert any("are within 1%" in sentence for sentence in summary["budget"])
+    assert any("gelu" in sentence and "for want of a price" in sentence for sentence in summary["reading"])
     before = (finished / "table.csv").read_bytes()
     assert main(["compare", str(toy), "--out", str(finished), "--report-only"]) == 0
     assert "cells" not in capsys.readouterr().err
@@ -108,18 +110,14 @@ def test_a_cell_that_fails_is_marked_and_the_rest_goes_on(toy: Path, finished: P
     shutil.copytree(finished, folder)
     store = Store(folder / "results.sqlite")
     for key, _ in list(store.cells()):
-        if key.row == "softmax_relu/T1" or (key.seed == 1 and key.row != "bsa/lif/T2"):
-            store.connection.execute(
-                "DELETE FROM outcomes WHERE kind = ? AND row = ? AND seed = ?", (key.kind, key.row, key.seed)
-            )
+        if key.seed == 1 and key.row != "bsa/lif/T2":
+            words = "DELETE FROM outcomes WHERE kind = ? AND row = ? AND seed = ?"
+            store.connection.execute(words, (key.kind, key.row, key.seed))
     store.close()
-    # What it would go on from is gone: the twin's checkpoint of one seed is damaged.
-    (path,) = folder.glob("cells/softmax_relu-T1-seed1-untuned/checkpoints/*1.pt")
-    for other in path.parent.glob("*.pt"):
-        other.write_bytes(b"no checkpoint")
-    (path.parent.parent / "trained.json").write_text(
-        '{"val_accuracy": 0.5, "val_loss": 1.0, "train_seconds": 1.0}'
-    )
+    # One training is finished, but its checkpoint is damaged.
+    (trained,) = folder.glob("cells/softmax_relu-T1-seed1-*")
+    for path in trained.glob("checkpoints/*.pt"):
+        path.write_bytes(b"no checkpoint")
     assert main(["compare", str(toy), "--jobs", "1", "--out", str(folder)]) == 0
     rows = {row["key"]: row for row in json.loads((folder / "summary.json").read_text())["rows"]}
     source = rows["softmax_relu/T1"]
@@ -150,10 +148,15 @@ def test_other_settings_are_refused_where_outcomes_are(
         (["core-digits", "--set", "epochs"], "'epochs' sets nothing; write NAME=VALUE"),
         (["core-digits", "--set", "epohs=3"], "unknown option '--epohs'"),
         (["core-digits", "--tune", "optim.lr=[]"], "tuning of optim.lr has no value"),
+        (["core-digits", "--tune", "optim.lr=[1e-3,high]"], "optim.lr is 'high'; give a number"),
+        (["core-digits", "--tune", "model.options.dim=[16,32]"], "settings of the optimiser are tuned"),
+        (["core-digits", "--set", "optim.lr=[1"], "the value is no YAML"),
+        (["core-digits", "--set", "seed=3"], "sets seed, which the grid sets; name seeds there"),
+        (["core-digits", "--set", "encoding=rate"], "comparisons want encoding 'direct'"),
         (["core-digits", "--jobs", "0"], "--jobs 0; give a whole number from 1 upwards"),
         (["core-digits", "--devices", "cpu,cuda:0"], "give cpu, or cuda:0,cuda:1"),
-        (["core-digits", "--seeds", "0,one"], "seeds are '0,one'; give whole numbers"),
-        (["core-digits", "--time-steps", "0"], "time_steps are '0'; give whole numbers from 1 upwards"),
+        (["core-digits", "--seeds", "0,one"], "seeds is '0,one'; give whole numbers"),
+        (["core-digits", "--time-steps", "0"], "time_steps is '0'; give whole numbers from 1 upwards"),
         (["core-japanese-vowels", "--set", "val_fraction=0"], "tunes optim.lr, but data.val_fraction is 0"),
     ],
 )
@@ -167,14 +170,34 @@ def test_bad_words_are_told_in_a_line(
     assert not (tmp_path / "x").exists()
 
 
-def test_keys_of_a_file_are_checked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("recipe: digits-bsa\nseed: [1]\n", "unknown key 'seed'; did you mean 'seeds'"),
+        ("methods: core\n", "names no recipe"),
+        ("recipe: 5\n", "recipe is 5; give the name of a recipe"),
+        ("recipe: digits-bsa\nsettings:\n", "settings is None; give settings by name"),
+        ("recipe: digits-bsa\ntuning: [1]\n", "tuning is [1]; give settings by name"),
+        ("recipe: digits-bsa\ntuning: {optim.lr: 0.1}\n", "tuning of optim.lr is 0.1; give a list"),
+        ("recipe: digits-bsa\nmethods:\n", "methods is None; give a list"),
+        ("recipe: digits-bsa\nmethods: [1]\n", "unknown method '1'"),
+        ("recipe: digits-bsa\nseeds: [0.5]\n", "seeds is [0.5]; give whole numbers"),
+        ("recipe: [\n", "is no YAML"),
+        (b"\xff\xfe\x00", "is no YAML"),
+    ],
+)
+def test_files_are_checked(text: str | bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("recipe: digits-bsa\nseed: [1]\n")
-    with pytest.raises(snnpd.errors.UsageError, match=r"unknown key 'seed'; did you mean 'seeds'"):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UsageError) as caught:
         make_plan(str(path), {})
-    path.write_text("methods: core\n")
-    with pytest.raises(snnpd.errors.UsageError, match="names no recipe"):
-        make_plan(str(path), {})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_tuned_values_are_read_as_the_command_line_reads_them() -> None:
+    plan = make_plan("digits-bsa", {"methods": "bsa", "tuning": {"lr": ["1e-3", 0.25]}})
+    assert plan.grid.settings == [{"optim.lr": 0.001}, {"optim.lr": 0.25}]
 
 
 @pytest.mark.parametrize("name", list_comparisons())
@@ -185,8 +208,23 @@ def test_shipped_comparisons_have_rows_of_one_size(name: str) -> None:
     assert plan.grid.seeds == (0, 1, 2)
     sizes = match_sizes(plan)
     assert set(sizes.counts) == {row.key for row in plan.grid.rows}
-    assert all(abs(count - sizes.reference) <= TOLERANCE * sizes.reference for count in sizes.counts.values())
+    (reference,) = sizes.references.values()
+    assert all(abs(count - reference) <= TOLERANCE * reference for count in sizes.counts.values())
     assert sizes.ratios, "the controls have no queries and keys, so something is to be matched"
+
+
+def test_sizes_do_not_depend_on_what_else_is_compared() -> None:
+    few, many = (
+        match_sizes(make_plan("core-digits", {"methods": methods})) for methods in ("qk,cat", "core")
+    )
+    assert few.references == many.references
+    assert few.ratios["qk/lif/T4"] == many.ratios["qk/lif/T4"]
+    two = make_plan(
+        "digits-bsa", {"methods": "uniform,bsa", "models": "spikingformer_tiny,spikingformer_small"}
+    )
+    sizes = match_sizes(two)
+    assert len(set(sizes.references.values())) == 2
+    assert all(sizes.is_equal(row) for row in two.grid.rows)
 
 
 def test_a_training_recipe_is_a_comparison_with_the_core_methods() -> None:
@@ -201,17 +239,40 @@ def test_a_training_recipe_is_a_comparison_with_the_core_methods() -> None:
     )
 
 
-def test_a_fingerprint_is_that_of_what_can_change_a_figure(tmp_path: Path) -> None:
+def test_fingerprints_and_folders_are_those_of_what_can_change_a_figure(tmp_path: Path) -> None:
     plan = make_plan("digits-bsa", {"methods": "bsa"})
     (row,) = plan.grid.rows
 
-    def order(seed: int = 0, folder: str = "a", **setting: Any) -> CellOrder:
+    def order(
+        seed: int = 0, root: str = "a", samples: int = 8, kind: str = "cell", **setting: Any
+    ) -> CellOrder:
         named = {f"optim.{name}": value for name, value in setting.items()}
-        return CellOrder("cell", row, named, plan.config(row, seed, named), tmp_path / folder, 8)
+        return CellOrder(kind, row, named, plan.config(row, seed, named), tmp_path / root, samples)
 
-    same, others = order(folder="b"), [order(1), order(lr=0.5)]
-    assert order().fingerprint == same.fingerprint
-    assert order().fingerprint not in {other.fingerprint for other in others}
+    assert order().fingerprint == order(root="b").fingerprint
+    assert order().fingerprint not in {o.fingerprint for o in (order(1), order(lr=0.5), order(samples=9))}
+    # A trial and the cell that goes on from it share the training; so does one that counts more samples.
+    assert order().folder == order(kind="trial").folder == order(samples=9).folder
+    assert len({o.folder for o in (order(), order(1), order(lr=0.5))}) == 3
+
+
+def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "plain.py"
+    script.write_text(
+        f"import snnpd\nsnnpd.compare({str(toy_file(tmp_path))!r}, {str(tmp_path / 'out')!r}, jobs=1)\n"
+    )
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert 'put what starts it under if __name__ == "__main__":' in ended.stderr
+    store = Store(tmp_path / "out" / "results.sqlite")
+    assert list(store.outcomes()) == []
+    store.close()
+
+
+def toy_file(folder: Path) -> Path:
+    path = folder / "toy.yaml"
+    path.write_text(TOY)
+    return path
 
 
 def test_the_options_are_frozen() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snnpd.cli.compare_plan import list_comparisons
+from snnpd.cli.compare_tree import list_comparisons
 from snnpd.comparison.methods import METHOD_SETS, METHODS
 
 PAGE = Path(__file__).parents[1] / "docs/comparison.md"

@@ -1,6 +1,8 @@
 """`snnpd compare`: a grid of trainings under one budget, and what their figures show."""
 
 import json
+import multiprocessing
+import os
 import time
 from collections.abc import Sequence, Sized
 from dataclasses import replace
@@ -11,7 +13,7 @@ from rich.console import Console
 
 import snnpd
 from snnpd.atomic import write_atomic
-from snnpd.cli.compare_cells import CellOrder, folder_of
+from snnpd.cli.compare_cells import CellOrder
 from snnpd.cli.compare_options import Job, devices_of, parse_compare
 from snnpd.cli.compare_plan import make_plan
 from snnpd.cli.compare_sizes import Sizes, budget_of, match_sizes
@@ -24,6 +26,7 @@ from snnpd.comparison.store import Store
 from snnpd.comparison.summary import Told, summarise
 from snnpd.comparison.tables import pairs_csv, to_csv, to_latex, to_markdown, to_text
 from snnpd.comparison.workers import Workers
+from snnpd.errors import UsageError
 from snnpd.training import Config
 from snnpd.training.files import write_json
 
@@ -49,6 +52,7 @@ def compare(
     *,
     jobs: int | None = None,
     devices: Sequence[str] = (),
+    retry_failed: bool = False,
     **over: Any,
 ) -> dict[str, Any]:
     """Runs a comparison and gives its summary: see `snnpd compare --help`.
@@ -58,14 +62,20 @@ def compare(
         folder: where it is kept, and gone on with; None: `comparisons/NAME`.
         jobs: processes; None: one a device, or one a core.
         devices: `cpu`, `cuda:0` and so on; one process each.
+        retry_failed: try again what failed.
         over: `methods`, `neurons`, `time_steps`, `seeds`, `tuning`, `samples`, `settings`, over what the file says.
 
     Raises:
         UsageError: unknown names, or a folder with the outcomes of other settings.
     """
+    if multiprocessing.parent_process() is not None:
+        raise UsageError(
+            "snnpd.compare starts processes, and each runs the script again from its top; put the call under "
+            'if __name__ == "__main__":'
+        )
     plan = make_plan(name, over)
-    place = Path(folder) if folder is not None else Path("comparisons") / plan.name
-    job = Job(plan, place, devices_of(jobs, devices), command=f"snnpd.compare({name!r})")
+    where = Path(folder) if folder is not None else Path("comparisons") / plan.name
+    job = Job(plan, where, devices_of(jobs, devices), retry_failed, command=f"snnpd.compare({name!r})")
     return carry_out(job, lambda line: None)
 
 
@@ -79,17 +89,25 @@ def carry_out(job: Job, say: Say) -> dict[str, Any]:
         engine.check()
         if job.retry:
             store.forget_failed()
-        if not job.only_report:
+        if not (job.only_report or engine.is_done):
             _run(job, engine, store)
-        summary = summarise(job.plan.grid, store, _told(job, sizes))
+        made = store.fact("made") or {"command": job.command, "environment": place()}
+        summary = summarise(job.plan.grid, store, _told(job, sizes, made["command"]))
         write_files(summary, job.folder)
+        write_json(job.folder / "environment.json", made["environment"])
     finally:
         store.close()
     return summary
 
 
+def place() -> dict[str, Any]:
+    """Machine and versions, without the paths of who ran it: these files are for others, too."""
+    return {name: value for name, value in environment().items() if name != "executable"}
+
+
 def _run(job: Job, engine: Engine, store: Store) -> None:
     environments = [_environment(device, job.threads) for device in job.devices]
+    store.put_fact("made", {"command": job.command, "environment": place()})
     before = store.fact("seconds") or {"total": 0.0}
     began = time.monotonic()
     try:
@@ -109,7 +127,18 @@ def _environment(device: str, threads: int) -> dict[str, str]:
         "MKL_NUM_THREADS": str(threads),
         "NUMBA_NUM_THREADS": str(threads),
     }
-    return told | {"CUDA_VISIBLE_DEVICES": device.partition(":")[2] if device.startswith("cuda") else ""}
+    return told | {"CUDA_VISIBLE_DEVICES": _visible(device)}
+
+
+def _visible(device: str) -> str:
+    """What makes a GPU the only one that a process sees; numbers count those that are visible here."""
+    if not device.startswith("cuda"):
+        return ""
+    number = int(device.partition(":")[2])
+    here = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    if here and number >= len(here):
+        raise UsageError(f"--devices {device}: {len(here)} GPUs are visible here; count from cuda:0")
+    return here[number] if here else str(number)
 
 
 def _describer(job: Job, sizes: Sizes) -> Describe:
@@ -123,33 +152,27 @@ def _describer(job: Job, sizes: Sizes) -> Describe:
 
     def describe(kind: str, row: Row, seed: int, setting: Setting, of_source: Setting) -> CellOrder:
         made_from = job.plan.grid.source_of(row)
-        source = None
-        if made_from is not None:
-            source = (
-                config_of(made_from, seed, of_source),
-                folder_of(job.folder, made_from, seed, of_source),
-            )
         return CellOrder(
             kind,
             row,
             setting,
             config_of(row, seed, setting),
-            folder_of(job.folder, row, seed, setting),
+            job.folder,
             job.plan.samples,
-            source,
-            with_maps=seed == job.plan.grid.seeds[0],
+            None if made_from is None else describe("cell", made_from, seed, of_source, {}),
+            with_maps=seed == job.plan.grid.tuning_seed,
         )
 
     return describe
 
 
-def _told(job: Job, sizes: Sizes) -> Told:
+def _told(job: Job, sizes: Sizes, command: str) -> Told:
     """What the summary says of the whole."""
     plan, splits = job.plan, job.plan.splits
     parts = {"num_train": splits.train, "num_val": splits.val, "num_test": splits.test}
     sizes_of = {name: len(part) if isinstance(part, Sized) else 0 for name, part in parts.items()}
     data = {"name": splits.name, **sizes_of, "num_classes": splits.num_classes}
-    return Told(plan.name, job.command, snnpd.__version__, data, budget_of(plan, sizes, data))
+    return Told(plan.name, command, snnpd.__version__, data, budget_of(plan, sizes, data))
 
 
 def write_files(summary: dict[str, Any], folder: Path) -> list[Path]:
@@ -160,9 +183,8 @@ def write_files(summary: dict[str, Any], folder: Path) -> list[Path]:
         "table.csv": to_csv(summary),
         "pairs.csv": pairs_csv(summary),
         "table.tex": to_latex(summary),
-        "summary.json": json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+        "summary.json": json.dumps(summary, allow_nan=False, ensure_ascii=False) + "\n",
     }
     for name, text in texts.items():
         write_atomic(folder / name, text.encode())
-    write_json(folder / "environment.json", environment())
     return [folder / name for name in texts]

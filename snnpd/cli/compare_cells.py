@@ -5,6 +5,7 @@ import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -16,15 +17,17 @@ from snnpd.cli.compare_plan import settings_of
 from snnpd.cli.compose import Parts, compose
 from snnpd.cli.options import CONFIG_FILE
 from snnpd.comparison.converted import convert
-from snnpd.comparison.grid import Row, Setting, words_of
+from snnpd.comparison.grid import Row, Setting
 from snnpd.comparison.inherited import inherit
-from snnpd.comparison.measures import Bench, attention_figures, attention_maps, noise_curve, score
+from snnpd.comparison.measures import Bench, attention_figures, attention_maps, noise_curve, score, warm_up
 from snnpd.comparison.memory import peak_memory
 from snnpd.comparison.quantised import bits_of, quantisation_off, quantise
-from snnpd.energy import Word, report
+from snnpd.comparison.quantised_energy import narrowed
+from snnpd.energy import report
 from snnpd.training import Config, Fitted, fit, load_chosen, make_fabric
 from snnpd.training.config import to_yaml
 from snnpd.training.files import read_json, write_json
+from snnpd.training.metrics import METRICS, read_metrics
 from snnpd.training.progress import Silent
 
 # What a finished training measured, beside its checkpoints.
@@ -39,24 +42,35 @@ class CellOrder:
     row: Row
     setting: Setting
     config: Config
-    folder: Path
+    root: Path
     samples: int
-    source: tuple[Config, Path] | None = None
+    source: "CellOrder | None" = None
     with_maps: bool = False
 
     @property
-    def fingerprint(self) -> str:
-        """A hash of everything that the outcome depends on, the code apart."""
+    def training(self) -> str:
+        """A hash of everything that the trained weights depend on, the code apart."""
         method = self.row.what
-        source = None if self.source is None else settings_of(self.source[0])
+        source = None if self.source is None else self.source.training
         told = [settings_of(self.config), method.family, method.letters, self.row.time_steps, source]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def fingerprint(self) -> str:
+        """That hash, and for a cell what else its figures depend on."""
+        return self.training if self.kind == "trial" else f"{self.training}-{self.samples}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the training has its checkpoints: another folder for other settings."""
+        return training_folder(self.root, self.row, self.config, self.training)
 
     def run(self) -> dict[str, Any]:
         """Trains, and for a cell measures on the test part."""
         fabric = make_fabric(self.config.runtime)
         parts = compose(self.config, fabric)
         parts, told = prepare(self, parts, fabric)
+        warm_up(parts.model.to(fabric.device), Bench(parts.train, parts.encode, fabric))
         figures: dict[str, Any] = {"setting": self.setting, **told}
         if self.row.what.is_trained:
             figures |= train(self, parts, fabric)
@@ -77,13 +91,13 @@ def prepare(order: CellOrder, parts: Parts, fabric: Fabric) -> tuple[Parts, dict
         return parts, {"levels": levels, "bits": bits_of(parts.model)}
     if order.source is None:
         return parts, {}
-    config, folder = order.source
+    source = order.source
     if method.family == "converted":
-        load_chosen(parts.model, folder)
-        shown_once = replace(parts.encode, time_steps=config.time_steps)
+        load_chosen(parts.model, source.folder)
+        shown_once = replace(parts.encode, time_steps=source.config.time_steps)
         return replace(parts, model=convert(parts.model, parts.train, shown_once)), {}
-    ann = compose(config, fabric).model
-    load_chosen(ann, folder)
+    ann = compose(source.config, fabric).model
+    load_chosen(ann, source.folder)
     inherited = inherit(parts.model, ann)
     return parts, {"inherited": inherited.num_copied, "of": inherited.num_parameters}
 
@@ -108,11 +122,12 @@ def train(order: CellOrder, parts: Parts, fabric: Fabric) -> dict[str, Any]:
             resume=True,
             display=Silent(),
         )
+    seconds = [epoch["seconds"] for epoch in read_metrics(order.folder / METRICS)]
     figures = {
         "val_accuracy": fitted.val_accuracy,
         "val_loss": fitted.val_loss,
         "chosen_epoch": fitted.epoch,
-        "train_seconds": round(fitted.seconds, 2),
+        "train_seconds": round(median(seconds) * len(seconds), 2),
         "train_memory_mib": peak.mib,
     }
     write_json(done, figures)
@@ -139,17 +154,12 @@ def measure(order: CellOrder, parts: Parts, fabric: Fabric) -> dict[str, Any]:
 def count(order: CellOrder, parts: Parts, model: nn.Module) -> dict[str, Any]:
     """The energy report, in short: totals, classes of operations, layers; quantised networks in words of their bits."""
     is_quantised = order.row.what.family == "quantised"
-    whole: AbstractContextManager[Any] = quantisation_off(model) if is_quantised else nullcontext()
-    word = Word(bits_of(model), is_float=False) if is_quantised else None
-    with whole:
-        counted = report(
-            model,
-            parts.test,
-            encode=parts.encode,
-            max_samples=order.samples,
-            word=word,
-            version=snnpd.__version__,
-        ).to_dict()
+    in_floats: AbstractContextManager[Any] = quantisation_off(model) if is_quantised else nullcontext()
+    with in_floats:
+        found = report(
+            model, parts.test, encode=parts.encode, max_samples=order.samples, version=snnpd.__version__
+        )
+    counted = (narrowed(found, model) if is_quantised else found).to_dict()
     kinds: dict[str, float] = {}
     for operation in counted["totals"]["operations"]:
         kinds[operation["kind"]] = kinds.get(operation["kind"], 0.0) + operation["done"]
@@ -157,11 +167,18 @@ def count(order: CellOrder, parts: Parts, model: nn.Module) -> dict[str, Any]:
         "energy_pj": {name: value["mean"] for name, value in counted["totals"]["energy_pj"].items()},
         "operations": kinds,
         "layers": [{"name": layer["name"], "energy_pj": layer["energy_pj"]} for layer in counted["layers"]],
-        "unpriced": sorted({row["function"] for row in counted["unpriced"]}),
+        "unpriced": sorted(
+            {row["function"] for row in counted["unpriced"] if not _is_looked_up(row["layer"])}
+        ),
         "num_samples": counted["num_samples"],
     }
 
 
-def folder_of(root: Path, row: Row, seed: int, setting: Setting) -> Path:
-    """Where a training has its checkpoints."""
-    return root / "cells" / f"{row.key.replace('/', '-')}-seed{seed}-{words_of(setting)}"
+def _is_looked_up(layer: str) -> bool:
+    """Whether a layer only hands out weights, through a quantiser that is off while operations are counted."""
+    return ".parametrizations." in layer
+
+
+def training_folder(root: Path, row: Row, config: Config, training: str) -> Path:
+    """The folder of a training below that of the comparison."""
+    return root / "cells" / f"{row.key.replace('/', '-')}-seed{config.seed}-{training}"

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentParser
 
-from snnpd.cli.compare_plan import Plan, list_comparisons, make_plan
+from snnpd.cli.compare_plan import Plan, make_plan
+from snnpd.cli.compare_tree import list_comparisons
 from snnpd.cli.words import whole_name
 from snnpd.comparison.methods import METHOD_SETS
 from snnpd.errors import UsageError
@@ -63,7 +64,10 @@ def _setting(word: str) -> tuple[str, Any]:
     name, equals, value = word.partition("=")
     if not equals:
         raise UsageError(f"{word!r} sets nothing; write NAME=VALUE, optim.epochs=3 say")
-    return whole_name(name), yaml.safe_load(value)
+    try:
+        return whole_name(name), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"{word!r}: the value is no YAML; close brackets and quotes") from None
 
 
 def devices_of(jobs: int | None, devices: Sequence[str]) -> tuple[str, ...]:

@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-import snnpd
+from snnpd.cli.compare_tree import check_tree, listed, numbers, read_tree
 from snnpd.cli.compose import load_splits
 from snnpd.cli.options import parse_config
-from snnpd.cli.recipes import find_recipe, list_recipes
+from snnpd.cli.recipes import find_recipe
 from snnpd.cli.words import whole_name
 from snnpd.comparison.grid import Grid, Row, Setting
 from snnpd.datasets.splits import Splits
@@ -20,9 +18,6 @@ from snnpd.models.table import MODELS, TWINS
 from snnpd.registry import accepted_options, resolve
 from snnpd.training import Config
 from snnpd.training.config import flatten
-
-FOLDER = Path(snnpd.__file__).parent / "comparisons"
-KEYS = ("recipe", "settings", "methods", "models", "neurons", "time_steps", "seeds", "tuning", "samples")
 
 
 @dataclass(frozen=True)
@@ -75,32 +70,26 @@ def make_plan(name: str, over: Mapping[str, Any]) -> Plan:
     `over` wins over what the file says.
 
     Raises:
-        UsageError: an unknown name, key, method or setting; data that are missing.
+        UsageError: an unknown name, key, method or setting; data that are missing; a setup that cannot be compared.
     """
-    for key in over:
-        if key not in KEYS:
-            raise unknown("option of a comparison", key, KEYS)
-    tree = read_tree(name) | {
-        key: value for key, value in over.items() if value is not None and key != "settings"
-    }
-    tree["settings"] = dict(tree.get("settings", {})) | dict(over.get("settings") or {})
-    tree["settings"] = {whole_name(key): value for key, value in tree["settings"].items()}
-    words = [f"--{key}={_word(value)}" for key, value in tree["settings"].items()]
-    base = parse_config(words, find_recipe(tree["recipe"]), tree["recipe"])
+    over = {key: value for key, value in over.items() if value is not None}
+    check_tree(over)
+    tree = read_tree(name)
+    settings = dict(tree.get("settings", {})) | dict(over.get("settings", {}))
+    tree |= over | {"settings": {whole_name(key): value for key, value in settings.items()}}
+    base = _config(tree, {})
+    _check_base(name, tree, base)
     splits = load_splits(base)
-    for setting in tree.get("tuning", {}):
-        if setting not in flatten(base):
-            raise unknown("setting to tune", setting, flatten(base))
     grid = Grid(
-        models=tuple((model, _twin(model)) for model in _listed(tree.get("models", [base.model.name]))),
-        methods=tuple(_listed(tree.get("methods", "core"))),
-        neurons=tuple(_listed(tree.get("neurons", [base.model.neuron or "lif"]))),
-        time_steps=_numbers("time_steps", tree.get("time_steps", [base.time_steps]), 1),
-        seeds=_numbers("seeds", tree.get("seeds", [0, 1, 2]), 0),
-        tuning=tree.get("tuning", {}),
+        models=tuple((model, _twin(model)) for model in listed(tree.get("models", base.model.name))),
+        methods=tuple(str(method) for method in listed(tree.get("methods", "core"))),
+        neurons=tuple(listed(tree.get("neurons", base.model.neuron or "lif"))),
+        time_steps=numbers("time_steps", tree.get("time_steps", base.time_steps), 1),
+        seeds=numbers("seeds", tree.get("seeds", [0, 1, 2]), 0),
+        tuning=_tuning(tree),
         frames=splits.kind == "frames",
     )
-    (samples,) = _numbers("samples", tree.get("samples", 64), 1)
+    (samples,) = numbers("samples", tree.get("samples", 64), 1)[:1]
     if len(grid.settings) > 1 and base.data.val_fraction == 0:
         raise UsageError(
             f"{name} tunes {', '.join(grid.tuning)}, but data.val_fraction is 0 and nothing is left to choose by; "
@@ -109,31 +98,39 @@ def make_plan(name: str, over: Mapping[str, Any]) -> Plan:
     return Plan(Path(name).stem, tree["recipe"], base, grid, splits, samples, tree)
 
 
-def read_tree(name: str) -> dict[str, Any]:
-    """What a comparison's file says; a training recipe stands for its comparison with the core methods."""
-    shipped = {path.stem: path for path in FOLDER.glob("*.yaml")}
-    path = shipped.get(name, Path(name))
-    if name not in shipped and not path.is_file():
-        if name in list_recipes():
-            return {"recipe": name}
-        raise unknown("comparison or recipe", name, (*shipped, *list_recipes()))
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
-    if isinstance(tree, Mapping) and "recipe" not in tree and "model" in tree:
-        return {"recipe": str(path)}
-    if not isinstance(tree, Mapping) or "recipe" not in tree:
-        raise UsageError(f"{path} names no recipe; write `recipe: digits-bsa` say, then methods and seeds")
-    for key in tree:
-        if key not in KEYS:
-            raise UsageError(f"{path}: {unknown('key', str(key), KEYS)}")
-    return dict(tree)
+def _config(tree: Mapping[str, Any], setting: Setting) -> Config:
+    """The settings of the recipe, with the comparison's over them, and one that is tried over both."""
+    words = [f"--{key}={_word(value)}" for key, value in {**tree["settings"], **setting}.items()]
+    return parse_config(words, find_recipe(tree["recipe"]), tree["recipe"])
 
 
-def list_comparisons() -> list[str]:
-    """The names of the comparisons that are shipped."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+def _check_base(name: str, tree: Mapping[str, Any], base: Config) -> None:
+    """Raises UsageError where rows would not see the same: drawn encodings, or what the grid itself sets."""
+    if base.encoding != "direct":
+        raise UsageError(
+            f"{name} has encoding {base.encoding!r}: an ANN at T = 1 would see one draw where spiking rows see T; "
+            "comparisons want encoding 'direct'"
+        )
+    for setting in ("seed", "time_steps", "model.name", "model.attention", "model.neuron"):
+        if setting in tree["settings"] or setting in tree.get("tuning", {}):
+            raise UsageError(
+                f"{name} sets {setting}, which the grid sets; name {setting.rpartition('.')[2]}s there"
+            )
+
+
+def _tuning(tree: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The values to try, each read as the command line would read it.
+
+    Raises:
+        UsageError: a setting that is none of the optimiser's, or a value of another type or out of its range.
+    """
+    found: dict[str, list[Any]] = {}
+    for name, values in tree.get("tuning", {}).items():
+        whole = whole_name(name)
+        if not whole.startswith("optim."):
+            raise UsageError(f"tuning names {whole}; settings of the optimiser are tuned, optim.lr say")
+        found[whole] = [flatten(_config(tree, {whole: value}))[whole] for value in values]
+    return found
 
 
 def set_all(config: Config, setting: Setting) -> Config:
@@ -163,19 +160,3 @@ def _twin(model: str) -> str:
     if model not in TWINS:
         raise unknown("spiking network with an ANN twin", model, TWINS)
     return TWINS[model]
-
-
-def _numbers(name: str, value: Any, least: int) -> tuple[int, ...]:
-    try:
-        found = tuple(int(number) for number in _listed(value))
-    except (TypeError, ValueError):
-        raise UsageError(f"{name} are {value!r}; give whole numbers, with commas between") from None
-    if any(number < least for number in found):
-        raise UsageError(f"{name} are {value!r}; give whole numbers from {least} upwards")
-    return found
-
-
-def _listed(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return list(value) if isinstance(value, list | tuple) else [value]

@@ -15,33 +15,41 @@ _RATIO = 4.0
 
 @dataclass(frozen=True)
 class Sizes:
-    """Parameters of every row, and the width of the feed-forward layers, as a multiple, where it was matched."""
+    """Parameters of every row, the widths of the feed-forward layers where they were matched, and what to."""
 
     counts: dict[str, int]
     ratios: dict[str, float]
-    reference: int
+    references: dict[str, int]
+
+    def is_equal(self, row: Row) -> bool:
+        """Whether a row has as many parameters as its network's reference, within the tolerance."""
+        reference = self.references[row.spiking_model]
+        return abs(self.counts[row.key] - reference) <= TOLERANCE * reference
 
 
 def match_sizes(plan: Plan) -> Sizes:
-    """Widens or narrows the feed-forward layers of rows that are not within 1 % of the first spiking row, or first row.
+    """Widens or narrows the feed-forward layers of rows that are not within 1 % of the network with bipolar attention.
 
     Attention layers have more or fewer parameters than others (controls have no queries and keys); what a row lacks
-    there it gets in its feed-forward layers, so that no row wins by its size.
+    there it gets in its feed-forward layers, so that no row wins by its size. The reference does not depend on
+    which methods are compared, so that others can join.
     """
-    rows = plan.grid.rows
-    first = next((row for row in rows if row.what.is_spiking), rows[0])
     base = float(plan.base.model.options.get("mlp_ratio", _RATIO))
-    reference = _count(plan, first, base)
-    counts, ratios = {}, {}
-    for row in rows:
-        counts[row.key] = _count(plan, row, base)
-        if abs(counts[row.key] - reference) > TOLERANCE * reference:
-            slope = _count(plan, row, base + 1) - counts[row.key]
-            # An eighth of the width is fine enough for 1 %, and leaves round numbers.
-            ratio = base + (reference - counts[row.key]) / slope
-            ratios[row.key] = max(0.125, round(ratio * 32) / 32)
-            counts[row.key] = _count(plan, row, ratios[row.key])
-    return Sizes(counts, ratios, reference)
+    grid = plan.grid
+    references = {
+        model: _count(plan, Row("bsa", model, grid.neurons[0], grid.time_steps[0], model), base)
+        for model, _ in grid.models
+    }
+    sizes = Sizes({}, {}, references)
+    for row in grid.rows:
+        sizes.counts[row.key] = _count(plan, row, base)
+        if not sizes.is_equal(row):
+            slope = _count(plan, row, base + 1) - sizes.counts[row.key]
+            ratio = base + (references[row.spiking_model] - sizes.counts[row.key]) / slope
+            # A 32nd of the width is fine enough for 1 %, and leaves round numbers.
+            sizes.ratios[row.key] = max(0.125, round(ratio * 32) / 32)
+            sizes.counts[row.key] = _count(plan, row, sizes.ratios[row.key])
+    return sizes
 
 
 def budget_of(plan: Plan, sizes: Sizes, data: dict[str, Any]) -> list[str]:
@@ -53,7 +61,7 @@ def budget_of(plan: Plan, sizes: Sizes, data: dict[str, Any]) -> list[str]:
         f"{_words(plan.tree.get('settings', {}))}).",
         _choice(plan, data),
         _tuning(plan),
-        _sizes(sizes),
+        _sizes(plan, sizes),
         f"Samples are shown with the {config.encoding} encoding; operations are counted on the first "
         f"{min(plan.samples, data['num_test'])} test samples, attention is looked at on the same.",
     ]
@@ -63,8 +71,9 @@ def budget_of(plan: Plan, sizes: Sizes, data: dict[str, Any]) -> list[str]:
         sentences.append(f"Made from a trained ANN, whose epochs come on top: {labels}.")
     if any(row.what.family == "quantised" for row in plan.grid.rows):
         sentences.append(
-            "Quantised rows are trained with quantised weights and activations from the first step; softmax and "
-            "normalisations stay in floats, and their energy is priced at their width."
+            "Quantised rows are trained with quantised weights and activations from the first step. Only maps whose "
+            "weights and inputs are both quantised, and q k, are priced in narrow words; the first map, softmax and "
+            "its product with the values, normalisations and sums are priced in floats."
         )
     return sentences
 
@@ -88,15 +97,16 @@ def _tuning(plan: Plan) -> str:
     )
 
 
-def _sizes(sizes: Sizes) -> str:
+def _sizes(plan: Plan, sizes: Sizes) -> str:
     least, most = min(sizes.counts.values()), max(sizes.counts.values())
-    off = [key for key, n in sizes.counts.items() if abs(n - sizes.reference) > TOLERANCE * sizes.reference]
+    off = [row.key for row in plan.grid.rows if not sizes.is_equal(row)]
     text = f"Networks have {least:,} to {most:,} parameters"
     if sizes.ratios:
         changed = ", ".join(f"{key} {ratio:g}" for key, ratio in sizes.ratios.items())
         text += f", feed-forward widths matched for that (as multiples of the width: {changed})"
     within = f"all but {', '.join(off)} are" if off else "all are"
-    return f"{text}; {within} within {TOLERANCE:.0%} of {sizes.reference:,}."
+    wanted = " or ".join(f"{count:,}" for count in sizes.references.values())
+    return f"{text}; {within} within {TOLERANCE:.0%} of {wanted}."
 
 
 def _count(plan: Plan, row: Row, ratio: float) -> int:

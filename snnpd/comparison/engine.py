@@ -1,8 +1,9 @@
 """Carries a grid out: what can begin now, on which process, and what came of it."""
 
+import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from snnpd.comparison.grid import Grid, Row, Setting, words_of
@@ -73,19 +74,41 @@ class Engine:
             for (ended, fingerprint), result in workers.ended():
                 self._keep(ended, outcome_of(result, fingerprint))
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to run."""
+        return self._next() is None
+
     def check(self) -> None:
-        """Raises UsageError where the store has outcomes of other settings than those asked for now."""
-        for row in self.rows:
-            for seed in self.grid.seeds:
-                kept = self.store.get(Piece("cell", row, seed, {}).key)
-                if kept is None or kept.status != "done":
-                    continue
-                order = self._order(Piece("cell", row, seed, kept.figures["setting"]))
-                if order.fingerprint != kept.fingerprint:
-                    raise UsageError(
-                        f"{self.store.path} holds {row.key}, seed {seed}, under other settings than asked for; "
-                        "choose another --out, or ask for the same"
-                    )
+        """Keeps how rows are tuned, and compares what the store has with what is asked for.
+
+        Raises:
+            UsageError: outcomes of other settings, or another tuning.
+        """
+        tuning = {name: list(values) for name, values in self.grid.tuning.items()}
+        asked = {"tuning": tuning, "seed": self.grid.tuning_seed if tuning else None}
+        kept = self.store.fact("tuning")
+        mend = "choose another --out, or ask for the same"
+        if kept is not None and kept != asked:
+            raise UsageError(
+                f"{self.store.path} was tuned over {_told(kept)}, asked for is {_told(asked)}; {mend} "
+                "(the first of the seeds is the one that rows are tuned on)"
+            )
+        pieces = [piece for row in self.rows for piece in self.trials(row)]
+        pieces += [Piece("cell", row, seed, {}) for row in self.rows for seed in self.grid.seeds]
+        for piece in pieces:
+            outcome = self.store.get(piece.key)
+            if outcome is None or not outcome.fingerprint:
+                continue
+            if piece.kind == "cell" and piece.row.what.is_trained:
+                setting = outcome.figures.get("setting") or self.chosen(piece.row) or {}
+                piece = replace(piece, setting=setting)
+            if self._order(piece).fingerprint != outcome.fingerprint:
+                raise UsageError(
+                    f"{self.store.path} holds {piece.row.key}, seed {piece.seed}, under other settings than asked for; "
+                    f"{mend}"
+                )
+        self.store.put_fact("tuning", asked)
 
     def _order(self, piece: Piece) -> Order:
         source = self.grid.source_of(piece.row)
@@ -115,9 +138,13 @@ class Engine:
         trials = self.trials(row)
         missing = [trial for trial in trials if self.store.get(trial.key) is None]
         if missing:
-            # A trial on another seed's source may have to wait.
-            if source is None or self._done(source, trials[0].seed):
+            first = trials[0].seed
+            if source is None or self._done(source, first):
                 yield from missing
+            elif self._failed(source, first):
+                self._fail(
+                    cell, f"cannot be tuned: {source.key}, seed {first}, which it is made from, failed"
+                )
             return
         setting = self.chosen(row)
         if setting is None:
@@ -129,7 +156,7 @@ class Engine:
         """The trials of a row: none where there is nothing to choose."""
         settings = self.grid.settings
         return (
-            [Piece("trial", row, self.grid.seeds[0], s) for s in settings]
+            [Piece("trial", row, self.grid.tuning_seed, s) for s in settings]
             if len(settings) > 1 and row.what.is_trained
             else []
         )
@@ -154,6 +181,10 @@ class Engine:
     def _done(self, row: Row, seed: int) -> bool:
         kept = self.store.get(Piece("cell", row, seed, {}).key)
         return kept is not None and kept.status == "done"
+
+    def _failed(self, row: Row, seed: int) -> bool:
+        kept = self.store.get(Piece("cell", row, seed, {}).key)
+        return kept is not None and kept.status == "failed"
 
     def _first_reason(self, trials: list[Piece]) -> str:
         outcomes = (self.store.get(trial.key) for trial in trials)
@@ -193,7 +224,23 @@ def outcome_of(result: Any, fingerprint: str) -> Outcome:
     if isinstance(result, Failed):
         return Outcome("failed", fingerprint, {}, " ".join(str(result).split()))
     figures = {name: value for name, value in result.items() if name != "samples"}
+    bad = [name for name, value in figures.items() if not _is_finite(value)]
+    if bad:
+        return Outcome("failed", fingerprint, {}, f"not finite: {', '.join(bad)}")
     return Outcome("done", fingerprint, figures, None, result.get("samples"))
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _told(asked: Mapping[str, Any]) -> str:
+    tried = "; ".join(f"{name} in {values}" for name, values in asked["tuning"].items())
+    return f"{tried} on seed {asked['seed']}" if tried else "nothing"
 
 
 def _headline(piece: Piece, outcome: Outcome) -> str:

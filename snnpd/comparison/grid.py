@@ -69,6 +69,11 @@ class Grid:
         return [dict(zip(self.tuning, values, strict=True)) for values in product(*self.tuning.values())]
 
     @property
+    def tuning_seed(self) -> int:
+        """The seed on which settings are tried."""
+        return self.seeds[0]
+
+    @property
     def rows(self) -> list[Row]:
         """All rows, in the order of the methods."""
         rows: list[Row] = []

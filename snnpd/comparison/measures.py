@@ -1,8 +1,10 @@
 """What is measured of a trained network on the test part, besides its operations."""
 
+import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,14 +25,15 @@ NUM_BINS = 15
 # Standard deviations of the input for images and series; shares of a frame's entries that are lost for events.
 NOISE_LEVELS = {"frames": (0.0, 0.1, 0.3, 0.5), "other": (0.0, 0.25, 0.5, 1.0)}
 NOISE_UNITS = {"frames": "share of the frame entries lost", "other": "standard deviations of the input"}
-Change = Callable[[Tensor], Tensor]
+Change = Callable[[Tensor, int], Tensor]
 
 
 class Predicted(NamedTuple):
-    """What a network said: logits of every time step, and the true classes."""
+    """What a network said: logits of every time step, the true classes, and the seconds that the network took."""
 
     logits: Float[Tensor, "T n K"]
     labels: Int[Tensor, "n"]
+    seconds: float
 
     def correct(self, steps: int | None = None) -> Tensor:
         """Whether the mean logit over the first time steps has its maximum at the true class, `[n]`."""
@@ -47,27 +50,58 @@ class Bench:
     seed: int = 0
 
     @property
-    def kind(self) -> str:
-        """Events in frames, or anything else."""
-        return "frames" if self.encode.kind == "frames" else "other"
+    def is_frames(self) -> bool:
+        """Whether samples are events in frames, `[T, B, ...]`, and not `[B, ...]`."""
+        return self.encode.kind == "frames"
+
+    def inputs(self, batch: Any, index: int) -> Tensor:
+        """A batch as the network sees it; a drawn encoding is a function of the batch's number."""
+        with seeded(self.seed, 0, index):
+            return self.encode(batch.x, batch.mask)
+
+    def first(self, batch: Any, number: int) -> Any:
+        """The first samples of a batch."""
+        cut = {
+            name: part[:number]
+            for name in ("y", "mask", "times")
+            if (part := getattr(batch, name, None)) is not None
+        }
+        return batch._replace(x=batch.x[:, :number] if self.is_frames else batch.x[:number], **cut)
 
 
 @torch.no_grad()
-def predict(
-    model: nn.Module, bench: Bench, change: Callable[[Tensor, int], Tensor] | None = None
-) -> Predicted:
-    """Logits on every test sample; `change` is what is done to a batch's inputs, with the number of the batch."""
+def predict(model: nn.Module, bench: Bench, change: Change | None = None) -> Predicted:
+    """Logits on every test sample; `change` is what is done to a batch's inputs, told its first sample's number."""
     model.eval()
-    logits, labels = [], []
+    logits, labels, seconds, seen = [], [], 0.0, 0
     for index, batch in enumerate(bench.loader):
         batch = bench.fabric.to_device(batch)
-        x = batch.x if change is None else change(batch.x, index)
-        with seeded(bench.seed, 0, index):
-            x = bench.encode(x, batch.mask)
+        if change is not None:
+            batch = batch._replace(x=change(batch.x, seen))
+        x = bench.inputs(batch, index)
+        began = _now(bench.fabric.device)
         with bench.fabric.autocast():
-            logits.append(forward(model, x, batch.mask, times_of(batch)).float().cpu())
+            found = forward(model, x, batch.mask, times_of(batch))
+        seconds += _now(bench.fabric.device) - began
+        logits.append(found.float().cpu())
         labels.append(batch.y.cpu())
-    return Predicted(torch.cat(logits, 1), torch.cat(labels))
+        seen += len(batch.y)
+    return Predicted(torch.cat(logits, 1), torch.cat(labels), seconds)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def warm_up(model: nn.Module, bench: Bench) -> None:
+    """One step of a copy, forward and backward, so that what a process does once is in no figure."""
+    twin = copy.deepcopy(model).train()
+    batch = bench.fabric.to_device(next(iter(bench.loader)))
+    loss = forward(twin, bench.inputs(batch, 0), batch.mask, times_of(batch)).square().mean()
+    if loss.requires_grad:
+        loss.backward()
 
 
 def calibration(logits: Float[Tensor, "n K"], labels: Int[Tensor, "n"]) -> dict[str, float]:
@@ -91,23 +125,19 @@ def calibration(logits: Float[Tensor, "n K"], labels: Int[Tensor, "n"]) -> dict[
 
 
 def score(model: nn.Module, bench: Bench) -> dict[str, Any]:
-    """Accuracy, calibration, accuracy after each number of time steps, firing rate, seconds and memory; the one
-    reading of the test part."""
-    with peak_memory(bench.fabric.device) as peak, firing_rates(model) as rates:
-        began = time.monotonic()
+    """Accuracy, calibration, accuracy after each number of time steps, seconds and memory: the one reading of the test
+    part that counts."""
+    with peak_memory(bench.fabric.device) as peak:
         predicted = predict(model, bench)
-        seconds = time.monotonic() - began
-    num = len(predicted.labels)
+    num, num_steps = len(predicted.labels), len(predicted.logits)
     figures: dict[str, Any] = {
         "accuracy": predicted.correct().double().mean().item(),
         **calibration(predicted.logits.mean(0), predicted.labels),
-        "inference_ms": 1000 * seconds / num,
+        "inference_ms": 1000 * predicted.seconds / num,
         "inference_memory_mib": peak.mib,
-        "firing_rate": sum(rates.values()) / len(rates) if rates else None,
         "num_test": num,
         "samples": {"accuracy": predicted.correct().numpy().astype(np.float32)},
     }
-    num_steps = len(predicted.logits)
     if num_steps > 1:
         levels = list(range(1, num_steps + 1))
         accuracy = [predicted.correct(steps).double().mean().item() for steps in levels]
@@ -118,27 +148,47 @@ def score(model: nn.Module, bench: Bench) -> dict[str, Any]:
 def noise_curve(model: nn.Module, bench: Bench, clean: float) -> dict[str, Any]:
     """Accuracy at growing noise: added to the values of images and series, or entries of event frames lost.
 
-    The same noise for every network that is shown the same batches.
+    The noise of a sample is a function of its place in the test part: the same for every network, in any batches.
     """
-    levels = NOISE_LEVELS[bench.kind]
-    accuracy = [clean]
+    kind = "frames" if bench.is_frames else "other"
+    levels, accuracy = NOISE_LEVELS[kind], [clean]
+    scale = 1.0 if bench.is_frames else input_scale(bench)
     for level in levels[1:]:
-        predicted = predict(model, bench, lambda x, index, level=level: disturb(x, index, level, bench.kind))  # type: ignore[misc]
-        accuracy.append(predicted.correct().double().mean().item())
-    return {"unit": NOISE_UNITS[bench.kind], "levels": list(levels), "accuracy": accuracy}
+        change = partial(erase if bench.is_frames else add_noise, level=level * scale)
+        accuracy.append(predict(model, bench, change).correct().double().mean().item())
+    return {"unit": NOISE_UNITS[kind], "levels": list(levels), "accuracy": accuracy}
 
 
-def disturb(x: Tensor, index: int, level: float, kind: str) -> Tensor:
-    """A batch with noise of some level, a function of the number of the batch."""
-    with seeded(index, round(1000 * level)):
-        if kind == "frames":
-            return x * (torch.rand(x.shape).to(x.device) >= level)
-        return x + level * x.std() * torch.randn(x.shape).to(x)
+def input_scale(bench: Bench) -> float:
+    """The standard deviation of the test part's entries, padding left out."""
+    parts = [
+        batch.x.flatten() if batch.mask is None else batch.x[batch.mask].flatten() for batch in bench.loader
+    ]
+    return torch.cat(parts).double().std().item()
+
+
+def add_noise(x: Float[Tensor, "B *sample"], first: int, level: float) -> Tensor:
+    """Samples with Gaussian noise of a standard deviation; `first` is the number of the first one."""
+    drawn = [torch.randn(one.shape, generator=_generator(first + i, level)) for i, one in enumerate(x)]
+    return x + level * torch.stack(drawn).to(x)
+
+
+def erase(x: Float[Tensor, "T B *sample"], first: int, level: float) -> Tensor:
+    """Event frames of which a share of the entries, drawn at random, is zero."""
+    drawn = [
+        torch.rand(one.shape, generator=_generator(first + i, level)) for i, one in enumerate(x.unbind(1))
+    ]
+    return x * (torch.stack(drawn, 1).to(x.device) >= level)
+
+
+def _generator(number: int, level: float) -> torch.Generator:
+    state = np.random.SeedSequence((number, round(1e6 * level))).generate_state(1)
+    return torch.Generator().manual_seed(int(state[0]))
 
 
 @torch.no_grad()
 def attention_figures(model: nn.Module, bench: Bench, num_samples: int) -> dict[str, Any]:
-    """Head redundancy, row sums and entropy of all layers, over the first test samples; absent where there is none.
+    """Firing rate, head redundancy, row sums and entropy, over the first test samples; absent where there is none.
 
     Sample by sample under `samples`: the mean over layers of the relative distance between heads.
     """
@@ -146,21 +196,18 @@ def attention_figures(model: nn.Module, bench: Bench, num_samples: int) -> dict[
     sums: list[Tensor] = []
     entropies: list[float] = []
     model.eval()
-    num_left = num_samples
-    for index, batch in enumerate(bench.loader):
-        if num_left <= 0:
-            break
-        batch = bench.fabric.to_device(batch)
-        with seeded(bench.seed, 0, index):
-            x = bench.encode(batch.x, batch.mask)
-        with observe(model) as views:
-            forward(model, x, batch.mask, times_of(batch))
-        layers = [layer for layer in views.values() if layer]
-        distances += _distances(layers, batch.mask, min(len(batch.y), num_left))
-        num_left -= len(batch.y)
-        for view in (view for layer in layers for view in layer):
-            _look_at_map(view, batch.mask, sums, entropies)
-    figures: dict[str, Any] = {"samples": {}}
+    with firing_rates(model) as rates:
+        for index, batch in enumerate(_first_batches(bench, num_samples)):
+            with observe(model) as views:
+                forward(model, bench.inputs(batch, index), batch.mask, times_of(batch))
+            layers = [layer for layer in views.values() if layer]
+            distances += _distances(layers, batch.mask, len(batch.y))
+            for view in (view for layer in layers for view in layer):
+                _look_at_map(view, batch.mask, sums, entropies)
+    figures: dict[str, Any] = {
+        "samples": {},
+        "firing_rate": sum(rates.values()) / len(rates) if rates else None,
+    }
     if distances:
         figures["head_distance"] = sum(distances) / len(distances)
         figures["samples"]["head_distance"] = np.array(distances, dtype=np.float32)
@@ -174,6 +221,16 @@ def attention_figures(model: nn.Module, bench: Bench, num_samples: int) -> dict[
     if entropies:
         figures["attention_entropy"] = sum(entropies) / len(entropies)
     return figures
+
+
+def _first_batches(bench: Bench, num_samples: int) -> Iterator[Any]:
+    """Batches of the first test samples, the last one cut to their number."""
+    left = num_samples
+    for batch in bench.loader:
+        if left <= 0:
+            return
+        yield bench.first(bench.fabric.to_device(batch), left)
+        left -= len(batch.y)
 
 
 def _distances(layers: list[list[HeadView]], mask: Tensor | None, num_samples: int) -> list[float]:
@@ -202,9 +259,8 @@ def _look_at_map(view: HeadView, mask: Tensor | None, sums: list[Tensor], entrop
 @torch.no_grad()
 def attention_maps(model: nn.Module, bench: Bench, max_tokens: int = 64) -> dict[str, Any] | None:
     """The first test sample and the maps of the last layer that has some, mean over time; None for too many tokens."""
-    batch = bench.fabric.to_device(next(iter(bench.loader)))
-    with seeded(bench.seed, 0, 0):
-        x = bench.encode(batch.x, batch.mask)
+    batch = next(_first_batches(bench, 1))
+    x = bench.inputs(batch, 0)
     with observe(model.eval()) as views:
         forward(model, x, batch.mask, times_of(batch))
     length = None if batch.mask is None else int(batch.mask[0].sum())

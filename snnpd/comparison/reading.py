@@ -35,6 +35,8 @@ def read(summary: Summary) -> list[str]:
     sentences += _energy(summary)
     sentences += _front(summary)
     sentences += _missing(summary)
+    sentences += _tuning_edge(summary)
+    sentences += _unpriced(summary)
     sentences.append(_limits(summary))
     return sentences
 
@@ -149,6 +151,32 @@ def _missing(summary: Summary) -> list[str]:
     return [f"{words}: {'; '.join(map(_with_reasons, rows))}." for words, rows in groups.items() if rows]
 
 
+def _tuning_edge(summary: Summary) -> list[str]:
+    """For how many rows the best of the values tried is the largest or the smallest of them."""
+    sentences = []
+    for name, values in summary["tuning"].items():
+        tuned = [row for row in summary["rows"] if name in row["setting"]]
+        ends = {"largest": max(values), "smallest": min(values)} if len(values) > 2 else {}
+        for word, end in ends.items():
+            at_end = [row for row in tuned if row["setting"][name] == end]
+            if at_end:
+                sentences.append(
+                    f"For {len(at_end)} of {len(tuned)} rows the best {name} is the {word} that was tried, {end:g}: a "
+                    "wider grid may raise them."
+                )
+    return sentences
+
+
+def _unpriced(summary: Summary) -> list[str]:
+    """Functions that no cost model has a price for, by the rows that compute them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for row in summary["rows"]:
+        if row["unpriced"]:
+            groups.setdefault(tuple(row["unpriced"]), []).append(str(row["label"]))
+    told = [f"{', '.join(functions)} ({'; '.join(labels)})" for functions, labels in groups.items()]
+    return [f"In no energy, for want of a price: {'. '.join(told)}."] if told else []
+
+
 def _with_reasons(row: Row) -> str:
     parts = [f"seeds {', '.join(map(str, row['seeds']))}"] if row["seeds"] else []
     parts += [reason.rstrip(".") for reason in reasons_of(row)]
@@ -188,8 +216,8 @@ def _span(pair: Pair) -> str:
 def _size(difference: float, measure: str, unit: str = " points") -> str:
     """A difference with its sign: in percentage points for accuracies, else as it is."""
     is_share = measure == "accuracy"
-    number = round(100 * difference, 1) if is_share else round(difference, 2)
-    shown = f"{number:+.{1 if is_share else 2}f}" if number else "0"
+    number = round(100 * difference, 1) if is_share else round(difference, 3)
+    shown = f"{number:+.{1 if is_share else 3}f}" if number else "0"
     return shown.replace("-", "−") + (unit if is_share else "")
 
 

@@ -119,6 +119,10 @@ class Store:
         """All cells that have ended."""
         yield from map(_read, self.connection.execute(f"{_OUTCOMES} WHERE kind = 'cell'"))
 
+    def outcomes(self) -> Iterator[tuple[Key, Outcome]]:
+        """All trials and cells that have ended."""
+        yield from map(_read, self.connection.execute(_OUTCOMES).fetchall())
+
     def forget_failed(self) -> None:
         """Lets what failed be tried again."""
         self.connection.execute("DELETE FROM outcomes WHERE status = 'failed'")

@@ -62,6 +62,7 @@ def summarise(grid: Grid, store: Store, told: Told) -> dict[str, Any]:
         "data": told.data,
         "budget": told.budget,
         "seeds": list(grid.seeds),
+        "tuning": {name: list(values) for name, values in grid.tuning.items()},
         "cost_models": [
             {"name": cost.name, "source": cost.source, "assumptions": list(cost.assumptions)}
             for cost in COST_MODELS.values()
@@ -107,6 +108,7 @@ def _row(row: Row, grid: Grid, kept: Mapping[tuple[str, int], Outcome], store: S
             for name in ("noise", "steps")
             if done and all(name in figures for figures in done.values())
         },
+        "unpriced": sorted({name for figures in done.values() for name in figures["energy"]["unpriced"]}),
         "layers": _layers([figures["energy"] for figures in done.values()]),
     }
     if done:

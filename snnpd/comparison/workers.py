@@ -12,8 +12,11 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Self
 
+from snnpd.errors import UsageError
+
 Function = Callable[..., Any]
 _PATIENCE_S = 3.0
+_READY = "ready"
 
 
 class Failed(Exception):
@@ -35,19 +38,28 @@ class _Worker:
             self.process.start()
         theirs.close()
         self.key: Any = None
+        self.is_ready = False
 
     def begin(self, key: Any, function: Function, arguments: tuple[Any, ...]) -> None:
         self.key = key
         self.pipe.send((function, arguments))
 
     def outcome(self) -> Any:
+        """What came through the pipe: that it is ready, or what a piece of work ended with."""
         try:
-            return self.pipe.recv()
+            message = self.pipe.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
             code = self.process.exitcode or 0
             how = f"killed by signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            if not self.is_ready:
+                raise UsageError(
+                    f"a process ended before it did anything ({how}); in a script, put what starts it under "
+                    'if __name__ == "__main__":'
+                ) from None
             return Died(f"its process ended ({how}); out of memory?")
+        self.is_ready = True
+        return message
 
     def stop(self) -> None:
         """Asks first, an idle one by the end of its pipe: a process that is killed leaves its semaphores to others."""
@@ -103,8 +115,10 @@ class Workers:
         for pipe in wait(list(busy)):
             slot = busy[pipe]  # type: ignore[index]
             worker = self.workers[slot]
-            key, worker.key = worker.key, None
             outcome = worker.outcome()
+            if outcome == _READY:
+                continue
+            key, worker.key = worker.key, None
             if isinstance(outcome, Died):
                 self.workers.pop(slot).stop()
             yield key, outcome
@@ -118,6 +132,7 @@ def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    pipe.send(_READY)
     while True:
         try:
             function, arguments = pipe.recv()

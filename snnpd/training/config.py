@@ -43,9 +43,9 @@ class DataConfig:
     val_fraction: float = 0.1
     """Fraction of the train part, stratified, that chooses the epoch. 0: none, the last epoch is used."""
     max_train: int | None = None
-    """Train on so many samples only, drawn once for all seeds; validation keeps its size. None: on all."""
+    """Train on so many samples only, of those that validation leaves; that keeps its size. None: on all."""
     max_test: int | None = None
-    """Test on so many samples only, drawn once for all seeds. None: on all."""
+    """Test on so many samples only, the same for every seed. None: on all."""
     options: dict[str, Any] = field(default_factory=dict)
     """Further options of the data set; one at a time as `--data.options.augment false`."""
 

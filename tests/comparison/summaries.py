@@ -29,6 +29,7 @@ def make_row(
             for name, value in measures.items()
         },
         "curves": {},
+        "unpriced": [],
         "layers": [],
     }
     if "accuracy" in measures:
@@ -66,6 +67,7 @@ def make_summary(rows: list[dict[str, Any]], pairs: list[dict[str, Any]] = (), *
         "data": {"name": "digits", "num_train": 1152, "num_val": 143, "num_test": 360, "num_classes": 10},
         "budget": ["30 epochs."],
         "seeds": [0, 1, 2],
+        "tuning": {},
         "cost_models": [{"name": name, "source": "", "assumptions": []} for name in ("near", "far")],
         "reference": rows[0]["key"] if rows else None,
         "rows": rows,

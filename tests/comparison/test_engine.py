@@ -1,10 +1,11 @@
 """What the engine runs, in which order, and what becomes of failures, deaths and other settings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from snnpd.comparison.engine import Engine
+from snnpd.comparison.engine import Engine, outcome_of
 from snnpd.comparison.grid import Grid
 from snnpd.comparison.store import Key, Outcome, Store
 from snnpd.errors import UsageError
@@ -23,8 +24,12 @@ def run(path: Path, grid: Grid = GRID, num: int = 2, **told: object) -> tuple[St
     lines: list[str] = []
     store = Store(path / "results.sqlite")
     engine = Engine(grid, store, describer(**told), lines.append)  # type: ignore[arg-type]
-    engine.check()
-    engine.run(Here(num))  # type: ignore[arg-type]
+    try:
+        engine.check()
+        engine.run(Here(num))  # type: ignore[arg-type]
+    except UsageError:
+        store.close()
+        raise
     return store, lines
 
 
@@ -104,5 +109,51 @@ def test_more_seeds_and_methods_join_what_is_there(tmp_path: Path) -> None:
 def test_outcomes_of_other_settings_are_refused(tmp_path: Path) -> None:
     small = Grid(GRID.models, ("ssa",), seeds=(0,))
     run(tmp_path, small, num=1)[0].close()
-    with pytest.raises(UsageError, match=r"holds ssa/lif/T4, seed 0, under other settings than asked for"):
+    with pytest.raises(UsageError, match="holds ssa/lif/T4, seed 0, under other settings than asked for"):
         run(tmp_path, small, num=1, version="longer")
+
+
+def test_another_tuning_or_another_first_seed_is_refused(tmp_path: Path) -> None:
+    tuned = Grid(GRID.models, ("ssa",), seeds=(0, 1), tuning={"optim.lr": [0.1, 0.2]})
+    run(tmp_path, tuned, num=1)[0].close()
+    others = {
+        "tuned over optim.lr in [0.1, 0.2] on seed 0, asked for is nothing": Grid(
+            GRID.models, ("ssa",), seeds=(0,)
+        ),
+        "asked for is optim.lr in [0.1, 0.3] on seed 0": replace(tuned, tuning={"optim.lr": [0.1, 0.3]}),
+        "asked for is optim.lr in [0.1, 0.2] on seed 1": replace(tuned, seeds=(1, 0)),
+    }
+    for message, other in others.items():
+        with pytest.raises(UsageError) as caught:
+            run(tmp_path, other)
+        assert message in str(caught.value)
+    store, lines = run(tmp_path, replace(tuned, seeds=(0, 2)), num=1)
+    assert len(lines) == 1
+    store.close()
+
+
+def test_trials_and_failures_of_other_settings_are_refused_too(tmp_path: Path) -> None:
+    store = Store(tmp_path / "results.sqlite")
+    store.put(
+        Key("trial", "ssa/lif/T4", 0, "lr=0.1"),
+        Outcome("done", "other", {"val_accuracy": 1.0, "val_loss": 0}),
+    )
+    store.close()
+    with pytest.raises(UsageError, match="holds ssa/lif/T4, seed 0, under other settings"):
+        run(tmp_path, replace(GRID, methods=("ssa",)))
+
+
+def test_a_row_whose_source_failed_on_the_tuning_seed_cannot_be_tuned(tmp_path: Path) -> None:
+    grid = replace(GRID, methods=("softmax", "bsa_inherited"))
+    store, _ = run(tmp_path, grid, fates={("cell", "softmax", 0): "raises"})
+    kept = outcomes(store)
+    assert kept["bsa_inherited/lif/T4", 0].reason == "made from softmax/T1, which failed"
+    told = "cannot be tuned: softmax/T1, seed 0, which it is made from, failed"
+    assert kept["bsa_inherited/lif/T4", 1].reason == told
+    assert kept["softmax/T1", 1].status == "done"
+    store.close()
+
+
+def test_a_figure_that_is_not_finite_fails_its_cell(tmp_path: Path) -> None:
+    outcome = outcome_of({"accuracy": 0.5, "nll": float("inf"), "noise": {"accuracy": [float("nan")]}}, "f")
+    assert (outcome.status, outcome.reason) == ("failed", "not finite: nll, noise")

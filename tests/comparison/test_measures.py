@@ -1,5 +1,6 @@
 """What is measured of a network: against its definition, on networks whose answers are known."""
 
+import copy
 import math
 from dataclasses import replace
 from typing import Any
@@ -13,17 +14,21 @@ from snnpd import create_dataset, create_model
 from snnpd.analysis.heads import attention_entropy
 from snnpd.comparison.measures import (
     Bench,
+    add_noise,
     attention_figures,
     attention_maps,
     calibration,
-    disturb,
+    erase,
+    input_scale,
     noise_curve,
     predict,
     score,
+    warm_up,
 )
 from snnpd.comparison.memory import peak_memory
 from snnpd.datasets.limit import limit
 from snnpd.datasets.loading import make_loader
+from snnpd.neurons import firing_rates
 from snnpd.training import Encoder, RuntimeConfig, make_fabric
 
 
@@ -100,32 +105,65 @@ def test_a_score_adds_up(digits: Bench) -> None:
     assert figures["accuracy"] == correct.double().mean().item()
     assert figures["steps"]["levels"] == [1, 2, 3]
     assert figures["steps"]["accuracy"][-1] == figures["accuracy"]
-    assert 0.01 < figures["firing_rate"] < 0.9
     assert figures["inference_ms"] > 0
+    looked = attention_figures(model, digits, num_samples=20)
+    with firing_rates(model) as rates:
+        predict(model, digits)
+    assert looked["firing_rate"] == pytest.approx(sum(rates.values()) / len(rates))
+    assert 0.01 < looked["firing_rate"] < 0.9
 
 
 def test_an_ann_has_neither_steps_nor_a_firing_rate(fabric: Any) -> None:
     bench = bench_of(fabric, "digits", time_steps=1)
     figures = score(network(bench, "vit_tiny_twin"), bench)
-    assert figures["firing_rate"] is None
     assert "steps" not in figures
+    assert attention_figures(network(bench, "vit_tiny_twin"), bench, 4)["firing_rate"] is None
 
 
-def test_noise_is_the_same_for_every_network_and_grows(digits: Bench) -> None:
+def test_noise_is_that_of_the_sample_whatever_its_batch(digits: Bench) -> None:
     x = next(iter(digits.loader)).x
-    small, large = (disturb(x, 0, level, "other") - x for level in (0.25, 1.0))
-    assert small.std() == pytest.approx(0.25 * x.std().item(), rel=0.1)
-    assert large.std() == pytest.approx(x.std().item(), rel=0.1)
+    noise = add_noise(x, 40, 0.5) - x
+    assert noise.std() == pytest.approx(0.5, rel=0.1)
     torch.manual_seed(5)
-    assert torch.equal(disturb(x, 0, 0.25, "other") - x, small)
-    assert not torch.equal(disturb(x, 1, 0.25, "other") - x, small)
+    torch.testing.assert_close(add_noise(x[2:], 42, 0.5) - x[2:], noise[2:], rtol=0, atol=1e-6)
+    assert not torch.allclose(add_noise(x, 41, 0.5) - x, noise)
 
 
 def test_events_are_lost_never_made() -> None:
     x = torch.randint(0, 3, (3, 50, 2, 8, 8)).float()
-    kept = disturb(x, 0, 0.3, "frames")
+    kept = erase(x, 0, 0.3)
     assert torch.equal(kept[kept != 0], x[kept != 0])
     assert (kept != 0).sum() / (x != 0).sum() == pytest.approx(0.7, abs=0.03)
+    assert torch.equal(erase(x[:, 7:], 7, 0.3), kept[:, 7:])
+
+
+def test_the_scale_of_noise_is_that_of_real_entries(digits: Bench, vowels: Bench) -> None:
+    real = torch.cat([batch.x[batch.mask] for batch in vowels.loader])
+    whole = torch.cat([batch.x.flatten() for batch in vowels.loader])
+    assert input_scale(vowels) == pytest.approx(real.std().item(), rel=1e-5)
+    assert input_scale(vowels) > 1.1 * whole.std().item()
+    x = torch.cat([batch.x for batch in digits.loader])
+    assert input_scale(digits) == pytest.approx(x.std().item(), rel=1e-5)
+
+
+def test_figures_of_the_first_samples_do_not_depend_on_the_batches(fabric: Any) -> None:
+    looked = []
+    for size in (4, 7, 20):
+        bench = bench_of(fabric, "japanese_vowels", batch_size=size)
+        looked.append(attention_figures(network(bench), bench, num_samples=10))
+    for other in looked[1:]:
+        assert other.keys() == looked[0].keys()
+        for name in ("firing_rate", "row_sum_min", "row_sum_median", "head_distance"):
+            assert other[name] == pytest.approx(looked[0][name], rel=1e-4)
+
+
+def test_a_warm_up_leaves_the_network_as_it_was(digits: Bench) -> None:
+    model = network(digits)
+    before = copy.deepcopy(model.state_dict())
+    warm_up(model, digits)
+    assert not model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_a_noise_curve_begins_with_the_clean_accuracy(digits: Bench) -> None:

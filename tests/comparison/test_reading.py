@@ -63,7 +63,7 @@ def test_head_distance_is_told_in_its_own_words_and_units(verdict, words):
     pairs = [make_pair("bn_sh", "bsa", "softmax", interval, verdict, measure="head_distance")]
     answer = about("About bn_sh?", [SOFTMAX, BSA], pairs)
     assert (
-        f"Shown to have heads {words} than softmax: BSA ({'+' if verdict == 'higher' else '−'}0.13 ["
+        f"Shown to have heads {words} than softmax: BSA ({'+' if verdict == 'higher' else '−'}0.130 ["
         in answer
     )
     assert "points" not in answer

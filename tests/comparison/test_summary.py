@@ -30,6 +30,7 @@ def figures(accuracy: float, seed: int, **more: Any) -> dict[str, Any]:
     energy = {
         "energy_pj": dict.fromkeys(MODELS, 100.0 + seed),
         "operations": {"ac": 10.0 + seed},
+        "unpriced": ["gelu"],
         "layers": [{"name": "head", "energy_pj": dict.fromkeys(MODELS, 1.0 + seed)}],
     }
     noise = {"unit": "u", "levels": [0.0, 0.5], "accuracy": [accuracy, accuracy / 2]}

@@ -1,4 +1,4 @@
-"""A part of a data set is the same part for every seed, and its samples are those of the whole."""
+"""A part of a data set has samples of the whole; to test, the same for every seed."""
 
 import pytest
 import torch

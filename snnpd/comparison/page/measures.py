@@ -35,12 +35,12 @@ _FIRST = Measure(
     "deviation over the seeds, and in brackets the 95 % interval of the mean, bootstrapped over seeds and samples.",
 )
 _REST = (
-    Measure("parameters", "parameters", _count, "Numbers that training may change."),
+    Measure("parameters", "parameters", _count, "All parameters, frozen ones too."),
     Measure(
         "firing_rate",
         "firing rate",
         spread_plain,
-        "Share of the outputs of the neurons that are not zero, over samples and time steps.",
+        "Share of the outputs of the neurons that are not zero, mean over layers, on the samples that are counted.",
     ),
     Measure(
         "ece",
