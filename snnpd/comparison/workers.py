@@ -110,7 +110,7 @@ class Workers:
         self.workers[slot].begin(key, function, arguments)
 
     def ended(self) -> Iterator[tuple[Any, Any]]:
-        """Waits until something has ended; gives its key and its result, or `Failed` in its place."""
+        """Waits until something happens; gives what has ended, which may be nothing: key and result, or `Failed`."""
         busy = {worker.pipe: slot for slot, worker in self.workers.items() if worker.key is not None}
         for pipe in wait(list(busy)):
             slot = busy[pipe]  # type: ignore[index]

@@ -18,9 +18,12 @@ from snnpd.comparison.workers import Workers
 if __name__ == "__main__":
     with Workers([{}]) as workers:
         workers.begin("pid", os.getpid)
-        print(*[pid for _, pid in workers.ended()], flush=True)
+        while not workers.is_idle:
+            for _, pid in workers.ended():
+                print(pid, flush=True)
         workers.begin("long", time.sleep, 600)
-        list(workers.ended())
+        while not workers.is_idle:
+            list(workers.ended())
 """
 
 
