@@ -51,7 +51,9 @@ def test_pages_and_tables_are_those_of_the_summaries() -> None:
     assert summaries()
     for name, summary in summaries().items():
         for file, write in (("page.html", render), ("table.md", to_markdown), ("table.csv", to_csv)):
-            assert (FOLDER / name / file).read_text() == write(summary), f"{name}/{file}: snnpd compare --report-only"
+            assert (FOLDER / name / file).read_text() == write(summary), (
+                f"{name}/{file}: snnpd compare --report-only"
+            )
 
 
 def test_every_row_has_its_seeds() -> None:
