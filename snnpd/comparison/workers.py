@@ -107,7 +107,12 @@ class Workers:
         assert slot is not None, "begin is for when there is room"
         if slot not in self.workers:
             self.workers[slot] = _Worker(self.environments[slot])
-        self.workers[slot].begin(key, function, arguments)
+        try:
+            self.workers[slot].begin(key, function, arguments)
+        except OSError:  # killed while it was idle
+            self.workers.pop(slot).stop()
+            self.workers[slot] = _Worker(self.environments[slot])
+            self.workers[slot].begin(key, function, arguments)
 
     def ended(self) -> Iterator[tuple[Any, Any]]:
         """Waits until something happens; gives what has ended, which may be nothing: key and result, or `Failed`."""

@@ -75,6 +75,14 @@ def test_a_death_takes_one_piece_of_work_and_another_process_comes(pair: Workers
     assert outcomes(pair) == {"next": 1}
 
 
+def test_a_process_that_is_killed_while_idle_is_replaced(pair: Workers) -> None:
+    for worker in pair.workers.values():
+        worker.process.kill()
+        worker.process.join()
+    pair.begin("next", int, "1")
+    assert outcomes(pair) == {"next": 1}
+
+
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_the_first(tmp_path: Path, signum: signal.Signals) -> None:
     script = tmp_path / "waits.py"
