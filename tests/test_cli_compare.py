@@ -275,6 +275,16 @@ def toy_file(folder: Path) -> Path:
     return path
 
 
+def test_gpus_that_are_not_there_are_told_before_anything_runs(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(toy), "--devices", "cuda:0,cuda:99", "--out", str(tmp_path / "x")]) == 2
+    assert "GPUs here; count from cuda:0" in capsys.readouterr().err
+    store = Store(tmp_path / "x" / "results.sqlite")
+    assert list(store.outcomes()) == []
+    store.close()
+
+
 def test_the_options_are_frozen() -> None:
     known = {option for option in make_parser()._option_string_actions if option.startswith("--")}
     names = "methods models neurons time_steps time-steps seeds set tune samples out jobs devices"

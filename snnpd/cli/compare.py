@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 import snnpd
@@ -135,9 +136,11 @@ def _visible(device: str) -> str:
     if not device.startswith("cuda"):
         return ""
     number = int(device.partition(":")[2])
+    if number >= torch.cuda.device_count():
+        raise UsageError(
+            f"--devices {device}: torch sees {torch.cuda.device_count()} GPUs here; count from cuda:0"
+        )
     here = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    if here and number >= len(here):
-        raise UsageError(f"--devices {device}: {len(here)} GPUs are visible here; count from cuda:0")
     return here[number] if here else str(number)
 
 

@@ -85,7 +85,8 @@ class Engine:
         Raises:
             UsageError: outcomes of other settings, or another tuning.
         """
-        tuning = {name: list(values) for name, values in self.grid.tuning.items()}
+        is_tuned = len(self.grid.settings) > 1
+        tuning = {name: list(values) for name, values in self.grid.tuning.items()} if is_tuned else {}
         asked = {"tuning": tuning, "seed": self.grid.tuning_seed if tuning else None}
         kept = self.store.fact("tuning")
         mend = "choose another --out, or ask for the same"
@@ -101,8 +102,10 @@ class Engine:
             if outcome is None or not outcome.fingerprint:
                 continue
             if piece.kind == "cell" and piece.row.what.is_trained:
-                setting = outcome.figures.get("setting") or self.chosen(piece.row) or {}
-                piece = replace(piece, setting=setting)
+                # What would be chosen now, not what was: another single value is another setting.
+                chosen = self.chosen(piece.row)
+                kept_one = outcome.figures.get("setting", {})
+                piece = replace(piece, setting=kept_one if chosen is None else chosen)
             if self._order(piece).fingerprint != outcome.fingerprint:
                 raise UsageError(
                     f"{self.store.path} holds {piece.row.key}, seed {piece.seed}, under other settings than asked for; "

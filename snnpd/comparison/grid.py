@@ -109,5 +109,5 @@ class Grid:
 
 
 def words_of(setting: Setting) -> str:
-    """A setting in a few words, as a folder may be named."""
+    """A setting in a few words: the key of a trial."""
     return ",".join(f"{name.rpartition('.')[2]}={value}" for name, value in setting.items()) or "untuned"

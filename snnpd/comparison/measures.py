@@ -257,8 +257,8 @@ def _look_at_map(view: HeadView, mask: Tensor | None, sums: list[Tensor], entrop
 
 
 @torch.no_grad()
-def attention_maps(model: nn.Module, bench: Bench, max_tokens: int = 64) -> dict[str, Any] | None:
-    """The first test sample and the maps of the last layer that has some, mean over time; None for too many tokens."""
+def attention_maps(model: nn.Module, bench: Bench, max_tokens: int = 64) -> dict[str, Any]:
+    """The first test sample and the maps of the last layer that has some, mean over time; no layer for more tokens."""
     batch = next(_first_batches(bench, 1))
     x = bench.inputs(batch, 0)
     with observe(model.eval()) as views:

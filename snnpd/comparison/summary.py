@@ -11,7 +11,7 @@ from snnpd.comparison.grid import Grid, Row
 from snnpd.comparison.methods import QUESTIONS
 from snnpd.comparison.reading import read
 from snnpd.comparison.statistics import Paired, compare_pairs, holm, interval, verdict
-from snnpd.comparison.store import Key, Outcome, Store
+from snnpd.comparison.store import Outcome, Store
 from snnpd.energy.costs import COST_MODELS
 
 SCHEMA = "snnpd.comparison/1"
@@ -243,6 +243,3 @@ def _maps(grid: Grid, kept: Mapping[tuple[str, int], Outcome]) -> dict[str, Any]
             if maps["layers"]:
                 shown.setdefault("rows", {})[row.key] = maps["layers"]
     return shown if "rows" in shown else {}
-
-
-__all__ = ["SCHEMA", "Key", "Told", "summarise"]

@@ -97,6 +97,17 @@ def test_one_setting_needs_no_trial(tmp_path: Path) -> None:
     store.close()
 
 
+def test_where_nothing_is_tuned_any_seed_may_be_the_first(tmp_path: Path) -> None:
+    grid = Grid(GRID.models, ("ssa",), seeds=(3,), tuning={"optim.lr": [0.7]})
+    run(tmp_path, grid, num=1)[0].close()
+    store, lines = run(tmp_path, replace(grid, seeds=(1, 3)), num=1)
+    assert len(lines) == 1
+    store.close()
+    for other in ({"optim.lr": [0.8]}, {}):
+        with pytest.raises(UsageError, match="under other settings"):
+            run(tmp_path, replace(grid, tuning=other))
+
+
 def test_more_seeds_and_methods_join_what_is_there(tmp_path: Path) -> None:
     small = Grid(GRID.models, ("ssa",), seeds=(0,))
     run(tmp_path, small, num=1)[0].close()

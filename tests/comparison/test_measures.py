@@ -204,18 +204,15 @@ def test_attention_without_a_map_has_no_row_sums(digits: Bench) -> None:
     assert "row_sum_min" not in figures
     assert "attention_entropy" not in figures
     shown = attention_maps(network(digits, attention="sdsa1"), digits)
-    assert shown is not None
     assert shown["layers"] == []
 
 
 def test_maps_are_of_the_last_layer_and_the_sample_as_it_is(digits: Bench, vowels: Bench) -> None:
     shown = attention_maps(network(digits), digits)
-    assert shown is not None
     assert (shown["sample"]["kind"], np.shape(shown["sample"]["values"])) == ("image", (8, 8))
     assert shown["layers"][0]["layer"].startswith("blocks.1")
     assert np.shape(shown["layers"][0]["heads"]) == (4, 16, 16)
     shown = attention_maps(network(vowels), vowels)
-    assert shown is not None
     length = len(shown["sample"]["values"])
     assert length < 29
     assert np.shape(shown["layers"][0]["heads"]) == (4, length, length)
