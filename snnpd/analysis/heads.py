@@ -1,5 +1,6 @@
 """What the heads of attention layers do alike, and what their rows sum to."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -55,28 +56,21 @@ def row_sum_range(view: HeadView, mask: Bool[Tensor, "B N"] | None = None) -> tu
     return sums.min().item(), sums.max().item()
 
 
-def attention_entropy(
-    weights: Float[Tensor, "T B H N M"], mask: Bool[Tensor, "B N"] | None = None
-) -> float | None:
-    """How evenly the rows of an attention map spread, over real queries: 0 for one key, 1 for all alike.
+def attention_entropy(weights: Float[Tensor, "T B H N M"]) -> Float[Tensor, "rows"]:
+    """How evenly each row of an attention map spreads: 0 for one key, 1 for all alike.
 
-    Equation: mean over rows of - Σ_j p_j ln p_j / ln M with p = |w| / Σ_j |w_j|; M is the number of keys, for padded
-    series that of the real ones. Rows without weight are left out; None where no row is left, or with one key.
+    Every key counts, so samples come without padding. Rows without weight are left out; none is left with one key.
+
+    Equation: - Σ_j p_j ln p_j / ln M with p = |w| / Σ_j |w_j|.
 
     Example:
-        >>> attention_entropy(torch.tensor([[1.0, 1.0], [0.0, 2.0]]).view(1, 1, 1, 2, 2))
-        0.5
+        >>> attention_entropy(torch.tensor([[1.0, 1.0], [0.0, 2.0]]).view(1, 1, 1, 2, 2)).tolist()
+        [1.0, 0.0]
     """
-    sizes = weights.detach().abs().double().movedim(1, 0)
-    share = sizes / sizes.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
-    entropy = torch.special.entr(share).sum(-1)
-    num_keys = torch.full_like(entropy, weights.shape[-1])
-    counts = sizes.sum(-1) > 0
-    if mask is not None:
-        if weights.shape[-1] == mask.shape[1]:
-            num_keys = mask.sum(1).to(entropy).view(-1, 1, 1, 1).expand_as(entropy)
-        counts = counts & mask.view(len(mask), 1, 1, -1)
-    counts = counts & (num_keys > 1)
-    if not counts.any():
-        return None
-    return (entropy[counts] / num_keys[counts].log()).mean().item()
+    num_keys = weights.shape[-1]
+    sizes = weights.detach().abs().double().flatten(0, -2)
+    totals = sizes.sum(-1, keepdim=True)
+    if num_keys < 2:
+        return totals.new_empty(0)
+    sizes, totals = (part[totals.squeeze(-1) > 0] for part in (sizes, totals))
+    return torch.special.entr(sizes / totals).sum(-1) / math.log(num_keys)

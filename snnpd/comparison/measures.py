@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from snnpd.analysis.heads import attention_entropy, head_distance
 from snnpd.attention import HeadView, observe
 from snnpd.comparison.memory import peak_memory
+from snnpd.energy.samples import Piece, pieces
 from snnpd.neurons import firing_rates
 from snnpd.training import Encoder
 from snnpd.training.evaluate import forward, times_of
@@ -190,20 +191,21 @@ def _generator(number: int, level: float) -> torch.Generator:
 def attention_figures(model: nn.Module, bench: Bench, num_samples: int) -> dict[str, Any]:
     """Firing rate, head redundancy, row sums and entropy, over the first test samples; absent where there is none.
 
+    Series are looked at in their own lengths: padded tokens would fire more seldom and be keys that nothing looks at.
     Sample by sample under `samples`: the mean over layers of the relative distance between heads.
     """
     distances: list[float] = []
     sums: list[Tensor] = []
-    entropies: list[float] = []
+    entropies: list[Tensor] = []
     model.eval()
     with firing_rates(model) as rates:
-        for index, batch in enumerate(_first_batches(bench, num_samples)):
+        for piece in _first_pieces(bench, num_samples):
             with observe(model) as views:
-                forward(model, bench.inputs(batch, index), batch.mask, times_of(batch))
+                forward(model, piece.x, None, piece.given.get("times"))
             layers = [layer for layer in views.values() if layer]
-            distances += _distances(layers, batch.mask, len(batch.y))
+            distances += _distances(layers, piece.num_samples)
             for view in (view for layer in layers for view in layer):
-                _look_at_map(view, batch.mask, sums, entropies)
+                _look_at_map(view, sums, entropies)
     figures: dict[str, Any] = {
         "samples": {},
         "firing_rate": sum(rates.values()) / len(rates) if rates else None,
@@ -218,8 +220,8 @@ def attention_figures(model: nn.Module, bench: Bench, num_samples: int) -> dict[
             "row_sum_median": rows.median().item(),
             "row_sum_max": rows.max().item(),
         }
-    if entropies:
-        figures["attention_entropy"] = sum(entropies) / len(entropies)
+    if entropies and len(spread := torch.cat(entropies)):
+        figures["attention_entropy"] = spread.mean().item()
     return figures
 
 
@@ -233,27 +235,31 @@ def _first_batches(bench: Bench, num_samples: int) -> Iterator[Any]:
         left -= len(batch.y)
 
 
-def _distances(layers: list[list[HeadView]], mask: Tensor | None, num_samples: int) -> list[float]:
+def _first_pieces(bench: Bench, num_samples: int) -> Iterator[Piece]:
+    """The first test samples without padding, those of one length together: in the same order for every network."""
+    for index, batch in enumerate(_first_batches(bench, num_samples)):
+        with seeded(bench.seed, 0, index):
+            shown = list(pieces(batch, bench.encode, bench.fabric.device, is_time_first=True))
+        yield from shown
+
+
+def _distances(layers: list[list[HeadView]], num_samples: int) -> list[float]:
     """Of each sample, the mean over layers of how far their heads are from each other."""
     found = []
     for number in range(num_samples):
-        real = None if mask is None else mask[number : number + 1]
         heads = (torch.cat([view.heads for view in layer], 2)[:, number : number + 1] for layer in layers)
-        of_layers = [distance.relative for one in heads if (distance := head_distance(one, real)) is not None]
+        of_layers = [distance.relative for one in heads if (distance := head_distance(one)) is not None]
         if of_layers:
             found.append(sum(of_layers) / len(of_layers))
     return found
 
 
-def _look_at_map(view: HeadView, mask: Tensor | None, sums: list[Tensor], entropies: list[float]) -> None:
+def _look_at_map(view: HeadView, sums: list[Tensor], entropies: list[Tensor]) -> None:
     weights = view.weights()
     if weights is None:
         return
-    rows = weights.sum(-1)
-    sums.append((rows if mask is None else rows.movedim(2, 0)[:, :, mask].flatten()).flatten().cpu())
-    entropy = attention_entropy(weights, mask)
-    if entropy is not None:
-        entropies.append(entropy)
+    sums.append(weights.sum(-1).flatten().cpu())
+    entropies.append(attention_entropy(weights).cpu())
 
 
 @torch.no_grad()

@@ -225,14 +225,36 @@ def test_maps_are_of_the_last_layer_and_the_sample_as_it_is(digits: Bench, vowel
 )
 def test_entropy_of_known_rows(rows: list[list[float]], entropy: float) -> None:
     weights = torch.tensor(rows, dtype=torch.float32).view(1, 1, 1, 2, 2)
-    assert attention_entropy(weights) == pytest.approx(entropy)
+    assert attention_entropy(weights).mean().item() == pytest.approx(entropy)
 
 
-def test_padding_is_no_part_of_an_entropy() -> None:
-    weights = torch.tensor([[1.0, 1, 0], [1, 0, 0], [9, 9, 9]]).view(1, 1, 1, 3, 3)
-    assert attention_entropy(weights, torch.tensor([[True, True, False]])) == pytest.approx(0.5)
-    assert attention_entropy(torch.zeros(1, 1, 1, 2, 2)) is None
-    assert attention_entropy(torch.ones(1, 1, 1, 2, 1)) is None
+def test_rows_without_weight_and_single_keys_have_no_entropy() -> None:
+    assert attention_entropy(torch.zeros(1, 1, 1, 2, 2)).numel() == 0
+    assert attention_entropy(torch.ones(1, 1, 1, 2, 1)).numel() == 0
+
+
+@pytest.mark.parametrize("attention", ["bsa", "bipolar_sh"])
+def test_padding_is_in_no_figure_of_attention(vowels: Bench, attention: str) -> None:
+    """Series as they are shown, padded to the longest, and each alone in its own length: the same figures."""
+    model = network(vowels, attention=attention)
+    figures = attention_figures(model, vowels, num_samples=6)
+    batch = vowels.first(next(iter(vowels.loader)), 6)
+    alone = [
+        batch._replace(x=x[None, : int(real.sum())], y=y[None], mask=real[None, : int(real.sum())])
+        for x, y, real in zip(batch.x, batch.y, batch.mask, strict=True)
+    ]
+    assert len({one.x.shape[1] for one in alone}) > 2
+    apart = [attention_figures(model, replace(vowels, loader=[one]), num_samples=1) for one in alone]
+    # Nearly: neurons behind the pooling of -SH see a token for every few.
+    lengths = np.array([one.x.shape[1] for one in alone])
+    rates = [found["firing_rate"] for found in apart]
+    assert figures["firing_rate"] == pytest.approx(np.average(rates, weights=lengths), rel=1e-3)
+    # Of the map's rows, one a token, each counts as much.
+    entropies = [found["attention_entropy"] for found in apart]
+    assert figures["attention_entropy"] == pytest.approx(np.average(entropies, weights=lengths), rel=1e-3)
+    assert sorted(figures["samples"]["head_distance"]) == pytest.approx(
+        sorted(found["head_distance"] for found in apart), rel=1e-6
+    )
 
 
 def test_peak_memory_sees_what_is_taken_and_given_back() -> None:
