@@ -89,7 +89,7 @@ def carry_out(job: Job, say: Say) -> dict[str, Any]:
         engine = Engine(job.plan.grid, store, _describer(job, sizes), say)
         engine.check()
         if job.retry:
-            store.forget_failed()
+            engine.retry()
         if not (job.only_report or engine.is_done):
             _run(job, engine, store)
         made = store.fact("made") or {"command": job.command, "environment": place()}

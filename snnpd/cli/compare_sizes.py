@@ -57,8 +57,8 @@ def budget_of(plan: Plan, sizes: Sizes, data: dict[str, Any]) -> list[str]:
     optim, config = plan.base.optim, plan.base
     sentences = [
         f"Every row trains for {optim.epochs} epochs on the same {data['num_train']:,} samples in batches of "
-        f"{optim.batch_size}, with AdamW, warm-up and cosine (recipe {plan.recipe}, settings "
-        f"{_words(plan.tree.get('settings', {}))}).",
+        f"{optim.batch_size}, with AdamW, warm-up, cosine, label smoothing of {optim.label_smoothing:g} and an average "
+        f"of weights of {optim.ema_decay:g} (recipe {plan.recipe}, settings {_words(plan.tree.get('settings', {}))}).",
         _choice(plan, data),
         _tuning(plan),
         _sizes(plan, sizes),
@@ -73,7 +73,8 @@ def budget_of(plan: Plan, sizes: Sizes, data: dict[str, Any]) -> list[str]:
         sentences.append(
             "Quantised rows are trained with quantised weights and activations from the first step. Only maps whose "
             "weights and inputs are both quantised, and q k, are priced in narrow words; the first map, softmax and "
-            "its product with the values, normalisations and sums are priced in floats."
+            "its product with the values, normalisations and sums are priced in floats. No spiking row has narrow "
+            "weights."
         )
     return sentences
 
@@ -100,7 +101,7 @@ def _tuning(plan: Plan) -> str:
 def _sizes(plan: Plan, sizes: Sizes) -> str:
     least, most = min(sizes.counts.values()), max(sizes.counts.values())
     off = [row.key for row in plan.grid.rows if not sizes.is_equal(row)]
-    text = f"Networks have {least:,} to {most:,} parameters"
+    text = f"Networks have {least:,} to {most:,} parameters, frozen ones counted"
     if sizes.ratios:
         changed = ", ".join(f"{key} {ratio:g}" for key, ratio in sizes.ratios.items())
         text += f", feed-forward widths matched for that (as multiples of the width: {changed})"

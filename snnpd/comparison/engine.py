@@ -79,6 +79,24 @@ class Engine:
         """Whether nothing is left to run."""
         return self._next() is None
 
+    def retry(self) -> None:
+        """Lets what failed be tried again.
+
+        A trial that did not fail after all may be chosen, so the cells of its row are made again, and all of what is
+        made from them; trainings that are finished are on disk and are not repeated.
+        """
+        failed = {
+            key.row for key, found in self.store.outcomes() if (key.kind, found.status) == ("trial", "failed")
+        }
+        for row in self.grid.rows:
+            source = self.grid.source_of(row)
+            if source is not None and source.key in failed:
+                self.store.forget(row.key, "trial")
+                self.store.forget(row.key, "cell")
+            if row.key in failed:
+                self.store.forget(row.key, "cell")
+        self.store.forget_failed()
+
     def check(self) -> None:
         """Keeps how rows are tuned, and compares what the store has with what is asked for.
 

@@ -11,11 +11,12 @@ Family = Literal["ann", "quantised", "snn", "ann control", "snn control", "conve
 # In the order in which they are asked.
 QUESTIONS: dict[str, str] = {
     "twin": "Is the spiking network as accurate as its ANN twin?",
-    "quantised": "Is it as accurate as the ANN quantised to the bits that spikes carry?",
+    "quantised": "Is it as accurate as the ANN quantised to T + 1 or 2T + 1 levels?",
+    "quantisation": "What does quantising the ANN cost?",
     "control": "Is learned attention better than attention that cannot have learned where to look?",
     "bn_sh": "Do Attention-BN and -SH raise accuracy and make heads less alike?",
-    "ablation": "Which part of bipolar attention matters: ternary spikes, the normaliser, or both?",
-    "conversion": "What do trained ANN weights bring?",
+    "ablation": "Which part of bipolar attention matters: ternary spikes, the kernel with its normaliser, or both?",
+    "conversion": "What do trained ANN weights bring, with their epochs on top?",
     "reference": "Is it as accurate as the reference?",
 }
 
@@ -58,13 +59,20 @@ def _controls(*names: str) -> tuple[tuple[str, str], ...]:
 
 def _ablation() -> dict[str, Method]:
     """Bipolar attention, one part at a time: letters of queries and keys, then the normaliser."""
-    normalisers = {"none": "no normaliser", "softmax": "softmax", "shiftmax": "Shiftmax", "dyadic": "dyadic"}
+    normalisers = {
+        "none": "linear kernel, no normaliser",
+        "softmax": "softmax",
+        "shiftmax": "Shiftmax",
+        "dyadic": "dyadic",
+    }
     methods: dict[str, Method] = {}
     for points in ("binary", "ternary"):
         for normaliser, label in normalisers.items():
             name = f"{points}_{normaliser}"
             options = {"points": points, "normaliser": normaliser}
             others = ["ssa", f"{points}_none", f"binary_{normaliser}", "frozen_bsa"]
+            if normaliser in ("shiftmax", "dyadic"):  # what powers of two cost
+                others.append(f"{points}_softmax")
             beside = tuple(("ablation", other) for other in others if other != name)
             methods[name] = Method(f"{points}, {label}", "snn", "bsa_ablation", options, beside=beside)
     return methods
@@ -84,10 +92,10 @@ METHODS: dict[str, Method] = {
     "uniform": Method("uniform", "ann control", "uniform"),
     "identity": Method("identity", "ann control", "identity"),
     "quantised": Method(
-        "softmax, T + 1 levels", "quantised", "softmax", letters=1, beside=(("quantised", "softmax"),)
+        "softmax, T + 1 levels", "quantised", "softmax", letters=1, beside=(("quantisation", "softmax"),)
     ),
     "quantised_ternary": Method(
-        "softmax, 2T + 1 levels", "quantised", "softmax", letters=2, beside=(("quantised", "softmax"),)
+        "softmax, 2T + 1 levels", "quantised", "softmax", letters=2, beside=(("quantisation", "softmax"),)
     ),
     "ssa": _snn("SSA", "ssa", ("quantised", "quantised")),
     "sdsa": _snn("SDSA", "sdsa1", ("quantised", "quantised")),

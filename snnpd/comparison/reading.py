@@ -45,8 +45,9 @@ def _how_to_read(summary: Summary) -> str:
     if not summary["pairs"]:
         return "No two rows were compared: none that a question asks about have a seed in common yet."
     return (
-        "Differences stand with their 95 % intervals over seeds and samples, and with p after Holm's correction over "
-        "all pairs of a question; one counts as shown where p < 0.05 and the interval leaves out 0."
+        "Differences stand with their 95 % intervals over seeds and samples, and with the larger p of the tests over "
+        "samples and over seeds after Holm's correction over all pairs of a question; one counts as shown where "
+        "p < 0.05 and the interval leaves out 0."
     )
 
 
@@ -57,12 +58,22 @@ def _answer(summary: Summary, asked: Sequence[Pair], measure: str) -> str:
         for second, pairs in _grouped([p for p in asked if p["verdict"] == verdict], "second").items():
             told = "; ".join(f"{_label(summary, p['first'])} ({_evidence(p)})" for p in pairs)
             parts.append(f"Shown {words} {_label(summary, second)}: {told}.")
-    for second, pairs in _grouped(
-        [p for p in asked if p["verdict"] == "no difference shown"], "second"
-    ).items():
-        hidden = _room(summary, pairs)
-        parts.append(f"No difference shown in {NAMES[measure]} from {_label(summary, second)}: {hidden}.")
+    undecided = [p for p in asked if p["verdict"] == "no difference shown"]
+    for number in sorted({p["seeds"] for p in undecided}, reverse=True):
+        told = _on_seeds(summary, number)
+        for second, pairs in _grouped([p for p in undecided if p["seeds"] == number], "second").items():
+            hidden = _room(summary, pairs)
+            parts.append(
+                f"No difference shown in {NAMES[measure]} from {_label(summary, second)}{told}: {hidden}."
+            )
     return " ".join(parts)
+
+
+def _on_seeds(summary: Summary, number: int) -> str:
+    """On how many seeds a pair was compared, where it is not on all."""
+    if number == len(summary["seeds"]) > 1:
+        return ""
+    return " on one seed, over samples alone" if number == 1 else f" on {number} seeds"
 
 
 def _controls(summary: Summary) -> list[str]:
@@ -77,7 +88,7 @@ def _controls(summary: Summary) -> list[str]:
         )
         if beaten and not even and not ahead:
             sentences.append(
-                f"On this data the learned attention of {label} pays: it beats every control ({beaten})."
+                f"On this data the learned attention of {label} pays: it beats all controls beside it, {beaten}."
             )
             continue
         parts = [f"is not shown to beat {even}"] if even else []
@@ -109,7 +120,13 @@ def _energy(summary: Summary) -> list[str]:
         groups.setdefault((cheaper, dearer), []).append(f"{row['label']} ({ratios[costs[0]]:.2g})")
     head = f"Energy as a share of what {reference['label']} takes, under {costs[0]}."
     parts = [f"{_prices_verdict(*where, costs)}: {'; '.join(told)}." for where, told in groups.items()]
-    return [" ".join([head, *parts])] if parts else []
+    families = {row["family"] for row in summary["rows"] if row["measures"]}
+    if {"quantised", "snn"} <= families:
+        parts.append(
+            "Quantised rows have weights and activations of a few bits, spiking rows weights and sums in floats: what "
+            "is between these two is word width as much as spikes."
+        )
+    return [" ".join([head, *parts])] if groups else []
 
 
 def _prices_verdict(cheaper: Sequence[str], dearer: Sequence[str], costs: Sequence[str]) -> str:
@@ -148,7 +165,15 @@ def _missing(summary: Summary) -> list[str]:
             row for row in summary["rows"] if row["seeds"] and row["status"] == "partial"
         ],
     }
-    return [f"{words}: {'; '.join(map(_with_reasons, rows))}." for words, rows in groups.items() if rows]
+    told = [f"{words}: {'; '.join(map(_with_reasons, rows))}." for words, rows in groups.items() if rows]
+    tuned = [
+        f"{row['label']} (without {', '.join(row['failed_trials'])})"
+        for row in summary["rows"]
+        if row["failed_trials"]
+    ]
+    if tuned:
+        told.append(f"Tuned over fewer settings than the others, for trainings failed: {'; '.join(tuned)}.")
+    return told
 
 
 def _tuning_edge(summary: Summary) -> list[str]:
@@ -160,9 +185,10 @@ def _tuning_edge(summary: Summary) -> list[str]:
         for word, end in ends.items():
             at_end = [row for row in tuned if row["setting"][name] == end]
             if at_end:
+                labels = "; ".join(row["label"] for row in at_end)
                 sentences.append(
                     f"For {len(at_end)} of {len(tuned)} rows the best {name} is the {word} that was tried, {end:g}: a "
-                    "wider grid may raise them."
+                    f"wider grid may raise them ({labels})."
                 )
     return sentences
 
@@ -194,6 +220,8 @@ def _limits(summary: Summary) -> str:
 
 
 def _evidence(pair: Pair) -> str:
+    if pair["difference"] == 0 == pair["interval"][0] == pair["interval"][1]:
+        return "the same on every sample"
     p = "p < 0.001" if pair["p_holm"] < 0.001 else f"p = {pair['p_holm']:.2g}"
     return f"{_size(pair['difference'], pair['measure'])} {_span(pair)}, {p}"
 

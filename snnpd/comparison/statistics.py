@@ -34,8 +34,7 @@ class Paired:
     """What two rows differ by, first less second, on the same seeds and samples.
 
     `p` asks whether these very networks would differ on other samples, `p_seeds` whether other seeds would; the
-    interval asks both. `p_seeds` is None where seeds have no spread to judge by: a single one, or differences that
-    are equal but not zero.
+    interval asks both. `p_seeds` is None for a single seed, which has no spread to judge by.
     """
 
     difference: float
@@ -43,6 +42,15 @@ class Paired:
     high: float
     p: float
     p_seeds: float | None
+    num_seeds: int
+
+    @property
+    def p_both(self) -> float:
+        """The larger of the two, for neither samples nor seeds may account for a difference; 1 where one is unknown.
+
+        Source: the intersection-union test of Berger 1982, recalled: at level α if each of both is.
+        """
+        return 1.0 if self.p_seeds is None else max(self.p, self.p_seeds)
 
 
 def interval(
@@ -81,7 +89,8 @@ def compare_pairs(first: Shaped[np.ndarray, "S n"], second: Shaped[np.ndarray, "
     differences = _table(first) - _table(second)
     found = interval(differences)
     p = _sign_flips(differences.mean(0))
-    return Paired(found.mean, found.low, found.high, p, _seeds_test(differences.mean(1)))
+    over_seeds = _seeds_test(differences.mean(1))
+    return Paired(found.mean, found.low, found.high, p, over_seeds, len(differences))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -106,8 +115,8 @@ def holm(ps: Sequence[float]) -> list[float]:
 def verdict(paired: Paired, p_holm: float, alpha: float = 0.05) -> Verdict:
     """Whether the first of a pair is shown to be higher or lower than the second.
 
-    It takes both: p_holm < alpha says that these networks differ beyond the samples they happened to be tested on,
-    in spite of all the other comparisons made; an interval without 0 says that networks of other seeds would, too.
+    It takes both: p_holm < alpha, `p_both` after its correction, says that neither samples nor seeds account for it
+    in spite of all the other comparisons made; an interval without 0 says so of both at once.
     """
     if p_holm < alpha and paired.low > 0:
         return "higher"
@@ -184,8 +193,9 @@ def _sign_flips(differences: Float[np.ndarray, "n"]) -> float:
 
 
 def _seeds_test(differences: Float[np.ndarray, "S"]) -> float | None:
-    if not differences.any():
-        return 1.0 if len(differences) > 1 else None
-    if np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+    """The paired t test; seeds that agree to the last sample are its limit."""
+    if len(differences) == 1:
         return None
+    if np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+        return 0.0 if differences.any() else 1.0
     return float(stats.ttest_1samp(differences, 0).pvalue)

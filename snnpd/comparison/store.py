@@ -127,6 +127,10 @@ class Store:
         """Lets what failed be tried again."""
         self.connection.execute("DELETE FROM outcomes WHERE status = 'failed'")
 
+    def forget(self, row: str, kind: str) -> None:
+        """Lets the trials or the cells of a row be made again."""
+        self.connection.execute("DELETE FROM outcomes WHERE row = ? AND kind = ?", (row, kind))
+
     def samples(self, row: str, seed: int, measure: str) -> NDArray[np.float64] | None:
         """A measure of every sample of a cell."""
         query = "SELECT figures FROM samples WHERE row = ? AND seed = ? AND measure = ?"

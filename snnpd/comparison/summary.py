@@ -85,7 +85,11 @@ def _reference(grid: Grid, rows: list[dict[str, Any]]) -> str | None:
 
 def _row(row: Row, grid: Grid, kept: Mapping[tuple[str, int], Outcome], store: Store) -> dict[str, Any]:
     outcomes = {seed: kept[row.key, seed] for seed in grid.seeds if (row.key, seed) in kept}
-    done = {seed: outcome.figures for seed, outcome in outcomes.items() if outcome.status == "done"}
+    done = {
+        seed: _with_source(outcome.figures, row, seed, grid, kept)
+        for seed, outcome in outcomes.items()
+        if outcome.status == "done"
+    }
     told: dict[str, Any] = {
         "key": row.key,
         "label": _label(row, grid),
@@ -101,6 +105,11 @@ def _row(row: Row, grid: Grid, kept: Mapping[tuple[str, int], Outcome], store: S
             for seed, outcome in outcomes.items()
             if outcome.status == "failed"
         ],
+        "failed_trials": [
+            key.setting
+            for key, outcome in store.outcomes()
+            if (key.kind, key.row, outcome.status) == ("trial", row.key, "failed")
+        ],
         "seeds": list(done),
         "measures": _measures(list(done.values())),
         "curves": {
@@ -115,6 +124,17 @@ def _row(row: Row, grid: Grid, kept: Mapping[tuple[str, int], Outcome], store: S
         found = interval(_table(store, row, list(done), "accuracy"), limits=(0.0, 1.0))
         told["accuracy_interval"] = [found.low, found.high]
     return told
+
+
+def _with_source(
+    figures: dict[str, Any], row: Row, seed: int, grid: Grid, kept: Mapping[tuple[str, int], Outcome]
+) -> dict[str, Any]:
+    """The figures of a cell; a training begins with that of the network which it is made from."""
+    source = grid.source_of(row)
+    before = None if source is None else kept.get((source.key, seed))
+    if before is None or before.status != "done":
+        return figures
+    return figures | {"train_seconds": figures["train_seconds"] + before.figures["train_seconds"]}
 
 
 def _label(row: Row, grid: Grid) -> str:
@@ -207,7 +227,7 @@ def _family(
         if seeds:
             tables = (_table(store, one, seeds, measure) for one in (row, other))
             found.append((row, other, compare_pairs(*tables)))
-    corrected = holm([paired.p for _, _, paired in found])
+    corrected = holm([paired.p_both for _, _, paired in found])
     return [
         {
             "question": question,
@@ -219,6 +239,7 @@ def _family(
             "p": paired.p,
             "p_holm": p_holm,
             "p_seeds": paired.p_seeds,
+            "seeds": paired.num_seeds,
             "verdict": verdict(paired, p_holm),
         }
         for (row, other, paired), p_holm in zip(found, corrected, strict=True)

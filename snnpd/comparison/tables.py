@@ -83,7 +83,18 @@ def pairs_csv(summary: Summary) -> str:
 
     Units: differences of accuracy are fractions of one.
     """
-    names = ("question", "measure", "first", "second", "difference", "p", "p_holm", "p_seeds", "verdict")
+    names = (
+        "question",
+        "measure",
+        "first",
+        "second",
+        "difference",
+        "p",
+        "p_seeds",
+        "p_holm",
+        "seeds",
+        "verdict",
+    )
     lines: list[list[Any]] = [[*names, "low", "high"]]
     lines += [[*(pair[name] for name in names), *pair["interval"]] for pair in summary["pairs"]]
     return _csv(lines)

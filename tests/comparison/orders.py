@@ -48,11 +48,12 @@ class ToyOrder:
         return figures if self.kind == "trial" else figures | {"samples": {"accuracy": correct}}
 
 
-def describer(fates: dict[tuple[str, str, int], str] | None = None, version: str = "") -> Describe:
-    """Orders whose fate is that of their (kind, method, seed)."""
+def describer(fates: dict[tuple[str | int, ...], str] | None = None, version: str = "") -> Describe:
+    """Orders whose fate is that of their (kind, method, seed), or with their setting in words behind it."""
 
     def describe(kind: str, row: Row, seed: int, setting: Setting, of_source: Setting) -> ToyOrder:
-        fate = (fates or {}).get((kind, row.method, seed), "done")
+        place = (kind, row.method, seed)
+        fate = (fates or {}).get(place) or (fates or {}).get((*place, words_of(setting)), "done")
         return ToyOrder(kind, row.key, seed, setting, of_source, fate, version)
 
     return describe

@@ -19,6 +19,7 @@ def make_row(
         "setting": {"optim.lr": 0.002},
         "status": "done" if seeds == 3 else "partial" if seeds else "missing",
         "reasons": [],
+        "failed_trials": [],
         "seeds": list(range(seeds)),
         "measures": {
             names.get(name, name): {
@@ -51,7 +52,8 @@ def make_pair(
         "interval": list(interval),
         "p": 0.0001 if is_shown else 0.4,
         "p_holm": 0.0004 if is_shown else 0.8,
-        "p_seeds": None,
+        "p_seeds": 0.0002 if is_shown else 0.4,
+        "seeds": 3,
         "verdict": verdict,
     } | more
 

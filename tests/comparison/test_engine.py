@@ -81,11 +81,29 @@ def test_failures_stay_with_their_reason_and_the_rest_goes_on(tmp_path: Path) ->
     # Asked again, nothing is; told to try again, only what failed is.
     store, lines = run(tmp_path)
     assert lines == []
-    store.forget_failed()
+    Engine(GRID, store, describer(), print).retry()
     store.close()
     store, lines = run(tmp_path)
     assert {outcome.status for outcome in outcomes(store).values()} == {"done"}
     assert sum("validation" not in line for line in lines) == len(reasons)
+    store.close()
+
+
+def test_a_trial_that_is_tried_again_is_chosen_for_all_seeds_or_for_none(tmp_path: Path) -> None:
+    fates = {("trial", "softmax", 0, "lr=0.1"): "raises", ("cell", "softmax", 1): "raises"}
+    store, _ = run(tmp_path, fates=fates)
+    kept = outcomes(store)
+    assert kept["softmax/T1", 0].figures["setting"] == {"optim.lr": 0.2}
+    assert kept["bsa_inherited/lif/T4", 0].figures["of_source"] == {"optim.lr": 0.2}
+    Engine(GRID, store, describer(), print).retry()
+    store.close()
+    store, lines = run(tmp_path)
+    kept = outcomes(store)
+    for seed in GRID.seeds:
+        assert kept["softmax/T1", seed].figures["setting"] == {"optim.lr": 0.1}
+        assert kept["bsa_inherited/lif/T4", seed].figures["of_source"] == {"optim.lr": 0.1}
+    # What does not hang on that trial is not made again.
+    assert not [line for line in lines if "ssa" in line or "softmax_relu" in line]
     store.close()
 
 

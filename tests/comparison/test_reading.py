@@ -43,6 +43,28 @@ def test_a_difference_that_is_not_shown_is_said_with_the_room_it_has():
     )
 
 
+def test_pairs_on_fewer_seeds_stand_apart_and_say_so():
+    pairs = [
+        make_pair("twin", "bsa", "softmax", (-0.03, 0.01), NONE),
+        make_pair("twin", "ssa", "softmax", (-0.01, 0.01), NONE, seeds=2),
+        make_pair("twin", "qk", "softmax", (-0.005, 0.005), NONE, seeds=1, p_seeds=None),
+    ]
+    answer = about("About twin?", [SOFTMAX, BSA, SSA, QK], pairs)
+    assert "No difference shown in accuracy from softmax: BSA (" in answer
+    assert "No difference shown in accuracy from softmax on 2 seeds: SSA (" in answer
+    assert "No difference shown in accuracy from softmax on one seed, over samples alone: QK (" in answer
+
+
+def test_rows_that_agree_on_every_sample_say_so():
+    pairs = [make_pair("twin", "bsa", "softmax", (0.0, 0.0), NONE)]
+    assert "BSA (the same on every sample)" in about("About twin?", [SOFTMAX, BSA], pairs)
+
+
+def test_rows_at_the_edge_of_the_grid_are_named():
+    rows = [SOFTMAX | {"setting": {"lr": 3}}, BSA | {"setting": {"lr": 2}}]
+    assert about("wider grid", rows, tuning={"lr": [1, 2, 3]}).endswith("raise them (softmax).")
+
+
 @pytest.mark.parametrize(
     "question", ["twin", "control", "bn_sh", "ablation", "quantised", "conversion", "reference"]
 )
@@ -72,7 +94,7 @@ def test_head_distance_is_told_in_its_own_words_and_units(verdict, words):
 @pytest.mark.parametrize(
     ("verdicts", "words", "is_evidence"),
     [
-        (("higher", "higher"), "pays: it beats every control (frozen; uniform)", True),
+        (("higher", "higher"), "pays: it beats all controls beside it, frozen; uniform.", True),
         ((NONE, NONE), "is not shown to beat frozen; uniform:", False),
         (("higher", NONE), "is not shown to beat uniform; what it does beat is frozen:", False),
         ((NONE, "lower"), "is not shown to beat frozen and is beaten by uniform:", False),

@@ -1,6 +1,7 @@
 """From the store to the summary: means, intervals, pairs and their correction, what is missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,38 @@ def test_pairs_are_those_of_the_questions_on_common_seeds(store: Store) -> None:
     tables = [np.stack([correct(share, seed) for seed in GRID.seeds]) for share in (0.4, 0.9)]
     paired = compare_pairs(*tables)
     assert (twins[0]["difference"], twins[0]["interval"]) == (paired.difference, [paired.low, paired.high])
-    assert [pair["p_holm"] for pair in twins] == holm([pair["p"] for pair in twins])
+    assert [pair["p_holm"] for pair in twins] == holm([max(pair["p"], pair["p_seeds"]) for pair in twins])
     assert twins[0]["verdict"] == "lower"
     assert summary["pairs"][2]["difference"] == 0
     assert summary["pairs"][2]["verdict"] == "no difference shown"
+    assert [pair["seeds"] for pair in summary["pairs"]] == [3, 2, 2, 2]
+
+
+def test_on_one_common_seed_nothing_is_shown(store: Store) -> None:
+    summary = summarise(replace(GRID, seeds=(0,)), store, TOLD)
+    (pair,) = [pair for pair in summary["pairs"] if pair["first"] == "bsa/lif/T4"]
+    assert pair["difference"] == pytest.approx(-0.5)
+    assert (pair["interval"][1] < 0, pair["seeds"], pair["verdict"]) == (True, 1, "no difference shown")
+
+
+def test_trials_that_failed_are_said(store: Store) -> None:
+    store.put(Key("trial", "bsa/lif/T4", 0, "lr=0.05"), Outcome("failed", "f", {}, "no memory"))
+    summary = summarise(GRID, store, TOLD)
+    assert row_of(summary, "bsa/lif/T4")["failed_trials"] == ["lr=0.05"]
+    assert row_of(summary, "softmax/T1")["failed_trials"] == []
+    (told,) = [sentence for sentence in summary["reading"] if sentence.startswith("Tuned over fewer")]
+    assert told.endswith("BSA (without lr=0.05).")
+
+
+def test_a_training_begins_with_that_of_its_source(store: Store) -> None:
+    grid = replace(GRID, methods=(*GRID.methods, "bsa_inherited"))
+    outcome = store.get(Key("cell", "bsa/lif/T4", 0, ""))
+    assert outcome is not None
+    samples = {"accuracy": correct(0.4, 0)}
+    store.put(Key("cell", "bsa_inherited/lif/T4", 0, ""), replace(outcome, samples=samples))
+    summary = summarise(grid, store, TOLD)
+    assert row_of(summary, "bsa_inherited/lif/T4")["measures"]["train_seconds"]["mean"] == 2.0
+    assert row_of(summary, "softmax/T1")["measures"]["train_seconds"]["mean"] == 1.0
 
 
 def test_the_summary_is_plain_and_whole(store: Store) -> None:

@@ -31,7 +31,7 @@ _FIRST = Measure(
     "accuracy",
     "accuracy",
     spread_per_cent,
-    "Share of the test samples classified rightly at the epoch that the validation samples chose: mean ± standard "
+    "Share of the test samples classified rightly at the epoch that the budget says: mean ± standard "
     "deviation over the seeds, and in brackets the 95 % interval of the mean, bootstrapped over seeds and samples.",
 )
 _REST = (
@@ -40,13 +40,15 @@ _REST = (
         "firing_rate",
         "firing rate",
         spread_plain,
-        "Share of the outputs of the neurons that are not zero, mean over layers, on the samples that are counted.",
+        "Share of the outputs of the neurons that are not zero, mean over layers, on the samples that are counted, "
+        "without their padding.",
     ),
     Measure(
         "ece",
         "ECE",
         spread_per_cent,
-        "Expected calibration error: how far confidence stands from accuracy, in the mean over bins of confidence.",
+        "Expected calibration error: how far confidence stands from accuracy, in the mean over bins of confidence. "
+        "Label smoothing teaches too little confidence: with it, more accurate networks may have more of this error.",
     ),
     Measure(
         "nll",
@@ -74,10 +76,19 @@ _REST = (
         spread_plain,
         "Entropy of one query's attention weights as a share of log M, the most that M keys allow.",
     ),
-    Measure("train_seconds", "training, s", _mean, "Seconds that the training of one seed took."),
-    Measure("inference_ms", "inference, ms", _mean, "Milliseconds a test sample."),
-    Measure("train_memory_mib", "training, MiB", _mean, "Most memory during training."),
-    Measure("inference_memory_mib", "inference, MiB", _mean, "Most memory during inference."),
+    Measure(
+        "train_seconds",
+        "training, s",
+        _mean,
+        "Seconds that the training of one seed took, that of the network it is made from included.",
+    ),
+    Measure(
+        "inference_ms", "inference, ms", _mean, "Milliseconds of the network alone a test sample, in batches."
+    ),
+    Measure("train_memory_mib", "training, MiB", _mean, "What memory grew by, at most, during training."),
+    Measure(
+        "inference_memory_mib", "inference, MiB", _mean, "What memory grew by, at most, during inference."
+    ),
 )
 
 

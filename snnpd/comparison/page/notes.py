@@ -9,8 +9,8 @@ from snnpd.energy.page.markup import Html, element, join
 _STATISTICS = (
     "Intervals hold 95 % of a bootstrap over seeds and test samples; those of differences draw the same samples for "
     "both rows.",
-    "p is that of a paired sign-flip test over the test samples, two-sided; Holm's is corrected for all pairs of the "
-    "same question and measure. That over seeds is of a paired t test.",
+    "p is that of a paired sign-flip test over the test samples, two-sided; that over seeds is of a paired t test. "
+    "Holm's is the larger of both, corrected for all pairs of the same question and measure.",
     "No difference shown means that the tests do not tell the two apart; it does not mean that they are equal.",
     "The number before a name stands for the same row all over this page.",
 )

@@ -81,8 +81,8 @@ def _drawing(pair: Part, axis: Axis, factor: float, says: str) -> Iterator[Html]
 
 def _tests(pair: Part) -> str:
     seeds = pair["p_seeds"]
-    text = f"p {p_value(pair['p'])}, Holm {p_value(pair['p_holm'])}"
-    return text if seeds is None else f"{text}; over seeds {p_value(seeds)}"
+    over_seeds = "" if seeds is None else f", over seeds {p_value(seeds)}"
+    return f"p {p_value(pair['p'])}{over_seeds}; Holm {p_value(pair['p_holm'])}"
 
 
 def _verdict(verdict: str) -> str:
