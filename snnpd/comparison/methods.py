@@ -60,7 +60,7 @@ def _controls(*names: str) -> tuple[tuple[str, str], ...]:
 def _ablation() -> dict[str, Method]:
     """Bipolar attention, one part at a time: letters of queries and keys, then the normaliser."""
     normalisers = {
-        "none": "linear kernel, no normaliser",
+        "none": "linear, no normaliser",
         "softmax": "softmax",
         "shiftmax": "Shiftmax",
         "dyadic": "dyadic",

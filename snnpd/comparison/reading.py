@@ -10,6 +10,8 @@ Summary = Mapping[str, Any]
 Row = Mapping[str, Any]
 Pair = Mapping[str, Any]
 
+# Beside so many rows pairs without a difference are still told one by one.
+MANY = 3
 # Whose energy is set beside the reference's; controls only answer for attention.
 PRICED = ("quantised", "snn", "converted", "inherited")
 COMPARED = {
@@ -59,6 +61,9 @@ def _answer(summary: Summary, asked: Sequence[Pair], measure: str) -> str:
             told = "; ".join(f"{_label(summary, p['first'])} ({_evidence(p)})" for p in pairs)
             parts.append(f"Shown {words} {_label(summary, second)}: {told}.")
     undecided = [p for p in asked if p["verdict"] == "no difference shown"]
+    if len(undecided) == len(asked) and len({p["second"] for p in asked}) > MANY:
+        told = _on_seeds(summary, min(p["seeds"] for p in asked))
+        return f"No difference shown in {NAMES[measure]} in any of its {len(asked)} pairs{told}; {_range(asked)}."
     for number in sorted({p["seeds"] for p in undecided}, reverse=True):
         told = _on_seeds(summary, number)
         for second, pairs in _grouped([p for p in undecided if p["seeds"] == number], "second").items():
@@ -230,10 +235,13 @@ def _room(summary: Summary, pairs: Sequence[Pair]) -> str:
     """Pairs that show no difference, with how large a one their intervals leave room for."""
     if len(pairs) == 1:
         return f"{_label(summary, pairs[0]['first'])} ({_evidence(pairs[0])})"
+    return f"{_labels(summary, (p['first'] for p in pairs))}; {_range(pairs)}"
+
+
+def _range(pairs: Sequence[Pair]) -> str:
     low, high = min(p["interval"][0] for p in pairs), max(p["interval"][1] for p in pairs)
     ends = f"{_size(low, pairs[0]['measure'], '')} to {_size(high, pairs[0]['measure'])}"
-    firsts = _labels(summary, (p["first"] for p in pairs))
-    return f"{firsts}; their intervals leave room for anything from {ends}"
+    return f"their intervals leave room for anything from {ends}"
 
 
 def _span(pair: Pair) -> str:

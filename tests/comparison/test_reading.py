@@ -55,6 +55,15 @@ def test_pairs_on_fewer_seeds_stand_apart_and_say_so():
     assert "No difference shown in accuracy from softmax on one seed, over samples alone: QK (" in answer
 
 
+def test_a_question_of_many_pairs_without_a_difference_is_one_sentence():
+    rows = [SOFTMAX, BSA, SSA, QK, *CONTROLS]
+    pairs = [make_pair("twin", "bsa", row["key"], (-0.03, 0.01), NONE) for row in rows if row is not BSA]
+    assert about("About twin?", rows, pairs) == (
+        "About twin? No difference shown in accuracy in any of its 5 pairs; "
+        "their intervals leave room for anything from −3.0 to +1.0 points."
+    )
+
+
 def test_rows_that_agree_on_every_sample_say_so():
     pairs = [make_pair("twin", "bsa", "softmax", (0.0, 0.0), NONE)]
     assert "BSA (the same on every sample)" in about("About twin?", [SOFTMAX, BSA], pairs)
