@@ -74,10 +74,14 @@ def test_a_killed_comparison_ends_with_the_table_of_one_that_was_not(toy: Path, 
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     first.stderr.close()
+    subprocess.run([*words, "--report-only"], capture_output=True, check=True)
+    taken = json.loads((folder / "summary.json").read_text())["seconds"]["total"]
+    assert taken > 0
     again = subprocess.run(words, capture_output=True, text=True, check=True)
     lines = [line for line in again.stderr.splitlines() if "cells" in line]
     assert lines[0].startswith("4/8 cells"), again.stderr
     assert lines[-1].startswith("8/8 cells"), again.stderr
+    assert json.loads((folder / "summary.json").read_text())["seconds"]["total"] > taken
     assert "Limits: 2 seeds" in " ".join(again.stdout.split())
     assert accuracies(folder) == accuracies(finished)
     assert len(accuracies(folder)) == 4
@@ -95,7 +99,8 @@ def test_every_file_is_there_and_a_finished_comparison_trains_nothing(
     )
     assert rows["bsa/lif/T2"]["measures"]["row_sum_min"]["mean"] > 0.5
     assert rows["bsa/lif/T2"]["curves"]["steps"]["levels"] == [1, 2]
-    assert rows["converted/T2"]["measures"]["train_seconds"]["mean"] == 0
+    seconds = {key: row["measures"]["train_seconds"]["values"] for key, row in rows.items()}
+    assert seconds["converted/T2"] == seconds["softmax_relu/T1"]
     assert set(summary["maps"]["rows"]) >= {"softmax_relu/T1", "bsa/lif/T2"}
     assert any("are within 1%" in sentence for sentence in summary["budget"])
     assert any("gelu" in sentence and "for want of a price" in sentence for sentence in summary["reading"])

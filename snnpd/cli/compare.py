@@ -86,7 +86,7 @@ def carry_out(job: Job, say: Say) -> dict[str, Any]:
     store = Store(job.folder / STORE)
     try:
         sizes = match_sizes(job.plan)
-        engine = Engine(job.plan.grid, store, _describer(job, sizes), say)
+        engine = Engine(job.plan.grid, store, _describer(job, sizes), _timed(say, store, len(job.devices)))
         engine.check()
         if job.retry:
             engine.retry()
@@ -109,16 +109,24 @@ def place() -> dict[str, Any]:
 def _run(job: Job, engine: Engine, store: Store) -> None:
     environments = [_environment(device, job.threads) for device in job.devices]
     store.put_fact("made", {"command": job.command, "environment": place()})
-    before = store.fact("seconds") or {"total": 0.0}
-    began = time.monotonic()
     try:
         with Workers(environments) as workers:
             engine.run(workers)
     except Stopped as stop:
         raise Stopped(stop.signum, "; what is done is kept; the same command goes on") from None
-    finally:
+
+
+def _timed(say: Say, store: Store, jobs: int) -> Say:
+    """Keeps with every outcome, of which there is a line, how long all runs took until then: a kill loses no more."""
+    before = store.fact("seconds") or {"total": 0.0}
+    began = time.monotonic()
+
+    def told(line: str) -> None:
         total = before["total"] + time.monotonic() - began
-        store.put_fact("seconds", {"total": round(total, 1), "jobs": len(job.devices)})
+        store.put_fact("seconds", {"total": round(total, 1), "jobs": jobs})
+        say(line)
+
+    return told
 
 
 def _environment(device: str, threads: int) -> dict[str, str]:

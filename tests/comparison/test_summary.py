@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from snnpd.comparison.grid import Grid
+from snnpd.comparison.page import render
 from snnpd.comparison.statistics import compare_pairs, holm, interval
 from snnpd.comparison.store import Key, Outcome, Store
 from snnpd.comparison.summary import SCHEMA, Told, summarise
@@ -154,3 +155,4 @@ def test_a_grid_that_has_not_begun(tmp_path: Path) -> None:
     assert {row["status"] for row in summary["rows"]} == {"missing"}
     assert (summary["pairs"], summary["reference"], summary["maps"]) == ([], None, {})
     assert "softmax" in to_markdown(summary)
+    assert "taken" not in render(summary)

@@ -78,8 +78,9 @@ def _setting(rows: Sequence[Row], summary: Part) -> Html:
         "seeds": ", ".join(str(seed) for seed in summary["seeds"]),
         "rows": ", ".join(f"{statuses[status]} {status}" for status in STATUSES if statuses[status])
         or "none",
-        "taken": f"{duration(seconds['total'])} in {_jobs(seconds['jobs'])}",
     }
+    if seconds:
+        words["taken"] = f"{duration(seconds['total'])} in {_jobs(seconds['jobs'])}"
     pairs = [element("div", element("dt", term), element("dd", text)) for term, text in words.items()]
     pairs.append(element("div", element("dt", "made by"), element("dd", element("code", summary["command"]))))
     return element("dl", *pairs, class_="setting")
