@@ -63,7 +63,10 @@ def _answer(summary: Summary, asked: Sequence[Pair], measure: str) -> str:
     undecided = [p for p in asked if p["verdict"] == "no difference shown"]
     if len(undecided) == len(asked) and len({p["second"] for p in asked}) > MANY:
         told = _on_seeds(summary, min(p["seeds"] for p in asked))
-        return f"No difference shown in {NAMES[measure]} in any of its {len(asked)} pairs{told}; {_range(asked)}."
+        parts.append(
+            f"No difference shown in {NAMES[measure]} in any of its {len(asked)} pairs{told}; {_range(asked)}."
+        )
+        return " ".join([*parts, *_before_correction(summary, undecided)])
     for number in sorted({p["seeds"] for p in undecided}, reverse=True):
         told = _on_seeds(summary, number)
         for second, pairs in _grouped([p for p in undecided if p["seeds"] == number], "second").items():
@@ -71,7 +74,20 @@ def _answer(summary: Summary, asked: Sequence[Pair], measure: str) -> str:
             parts.append(
                 f"No difference shown in {NAMES[measure]} from {_label(summary, second)}{told}: {hidden}."
             )
-    return " ".join(parts)
+    return " ".join([*parts, *_before_correction(summary, undecided)])
+
+
+def _before_correction(summary: Summary, undecided: Sequence[Pair]) -> list[str]:
+    """Pairs that are not shown to differ though their own interval leaves out 0: a hint, and said to be no more."""
+    hints = [p for p in undecided if p["seeds"] > 1 and (p["interval"][0] > 0 or p["interval"][1] < 0)]
+    told = "; ".join(
+        f"{_label(summary, p['first'])} less {_label(summary, p['second'])} ({_evidence(p)})" for p in hints
+    )
+    return (
+        [f"By itself an interval leaves out 0, which the corrected test does not bear out, of {told}."]
+        if told
+        else []
+    )
 
 
 def _on_seeds(summary: Summary, number: int) -> str:

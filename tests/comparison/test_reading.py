@@ -64,6 +64,19 @@ def test_a_question_of_many_pairs_without_a_difference_is_one_sentence():
     )
 
 
+def test_an_interval_without_zero_that_is_not_shown_is_no_secret():
+    pairs = [
+        make_pair("twin", "bsa", "softmax", (-0.03, -0.01), NONE, p_holm=0.07),
+        make_pair("twin", "ssa", "softmax", (-0.02, 0.02), NONE),
+        make_pair("twin", "qk", "softmax", (-0.02, -0.01), NONE, seeds=1),
+    ]
+    answer = about("About twin?", [SOFTMAX, BSA, SSA, QK], pairs)
+    assert answer.endswith(
+        "By itself an interval leaves out 0, which the corrected test does not bear out, of "
+        "BSA less softmax (−2.0 points [−3.0, −1.0], p = 0.07)."
+    )
+
+
 def test_rows_that_agree_on_every_sample_say_so():
     pairs = [make_pair("twin", "bsa", "softmax", (0.0, 0.0), NONE)]
     assert "BSA (the same on every sample)" in about("About twin?", [SOFTMAX, BSA], pairs)
