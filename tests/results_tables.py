@@ -59,7 +59,9 @@ def ablation_table(summary: Summary) -> str:
                 _answer(pair, published),
             ]
         )
-    return _markdown(["first", "second", "published, points", "here", "p", "the published order is"], lines)
+    return _markdown(
+        ["first", "second", "published, points", "here", "p (Holm)", "the published order is"], lines
+    )
 
 
 def bn_sh_table(summaries: Mapping[str, Summary]) -> str:
